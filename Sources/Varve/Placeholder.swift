@@ -1,0 +1,6 @@
+import Crypto
+import CryptoExtras
+import CB2
+import CZstd
+import CSys
+import VarveFormat

@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Varve: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "varve")
+}
