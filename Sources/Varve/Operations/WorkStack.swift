@@ -24,19 +24,19 @@ final class WorkStack<Task: Sendable>: Sendable {
     /// Adds tasks; the last is taken first.
     func push(_ tasks: [Task]) {
         guard !tasks.isEmpty else { return }
-        state.change { $0.tasks.append(contentsOf: tasks) }
+        state.withLock { $0.tasks.append(contentsOf: tasks) }
     }
 
     /// Workers that wait for a task just now.
-    var idleCount: Int { state.withLock { $0.idle } }
+    var idleCount: Int { state.peek { $0.idle } }
 
     /// Stops all work; the first error is the one that `run` throws.
     func fail(_ error: StoreError) {
-        state.change { state in if state.error == nil { state.error = error } }
+        state.withLock { state in if state.error == nil { state.error = error } }
     }
 
     /// The error that stopped the work.
-    var error: StoreError? { state.withLock { $0.error } }
+    var error: StoreError? { state.peek { $0.error } }
 
     private enum Step {
         case task(Task)
@@ -53,17 +53,17 @@ final class WorkStack<Task: Sendable>: Sendable {
                 return
             case .pause(let generation):
                 do { try paused() } catch { fail(error) }
-                state.change { $0.paused += 1 }
+                state.withLock { $0.paused += 1 }
                 state.wait { $0.pauseGeneration > generation ? true : nil }
             case .task(let task):
                 do { try body(task) } catch { fail(error) }
-                state.change { $0.running -= 1 }
+                state.withLock { $0.running -= 1 }
             }
         }
     }
 
     private func nextStep() -> Step {
-        state.change { $0.idle += 1 }
+        state.withLock { $0.idle += 1 }
         return state.wait { state in
             let step: Step
             if state.error != nil {
@@ -86,14 +86,14 @@ final class WorkStack<Task: Sendable>: Sendable {
     /// Runs `body` while every other of `workerCount` workers stands still between two tasks. Called by a worker inside a
     /// task. Does nothing if another worker is pausing already or the work failed.
     func pauseOthers(workerCount: Int, _ body: () throws(StoreError) -> Void) throws(StoreError) {
-        let mayPause = state.change { state in
+        let mayPause = state.withLock { state in
             guard !state.isPausing, state.error == nil else { return false }
             state.isPausing = true
             return true
         }
         guard mayPause else { return }
         defer {
-            state.change { state in
+            state.withLock { state in
                 state.isPausing = false
                 state.paused = 0
                 state.pauseGeneration += 1

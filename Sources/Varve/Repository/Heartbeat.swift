@@ -8,7 +8,7 @@ final class Heartbeat: Sendable {
         let isStopped = isStopped
         thread = try WorkerThread {
             var count: UInt64 = 0
-            while isStopped.wait(seconds: interval, for: { $0 ? true : nil }) == nil {
+            while isStopped.wait(seconds: interval, { $0 ? true : nil }) == nil {
                 count += 1
                 beat(count)
             }
@@ -17,7 +17,7 @@ final class Heartbeat: Sendable {
 
     /// Stops the thread and waits for it.
     func stop() {
-        isStopped.change { $0 = true }
+        isStopped.withLock { $0 = true }
         thread.join()
     }
 }
