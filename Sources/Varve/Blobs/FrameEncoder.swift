@@ -1,0 +1,104 @@
+import CZstd
+package import VarveFormat
+
+/// Compresses frames. One for each worker: it owns a compression context and the memory that results are written to.
+package final class FrameEncoder {
+    /// A frame as it is to be stored, before sealing.
+    package struct Frame {
+        /// How `bytes` are encoded.
+        package let codec: FrameCodec
+        /// The encoded bytes: the input itself if `codec` is `stored`, else the encoder's memory, which the next call
+        /// of `encode` overwrites.
+        package let bytes: UnsafeRawBufferPointer
+    }
+
+    /// From this length on a sample is tried before the whole is compressed.
+    private static let probedLength = 64 << 10
+    /// The sample is this many runs of this many bytes, spread evenly.
+    private static let sampleRuns = 4
+    private static let sampleLength = 4096
+    /// The level for content that a sample found incompressible, in frames that must be zstd all the same.
+    private static let hastyLevel: Int32 = -50
+
+    private let context: OpaquePointer
+    private let suite: Suite
+    private let level: Int32
+    private var output: UnsafeMutableRawBufferPointer
+
+    /// Makes an encoder for a suite. Frames of suite 0 are zstd always, with a content checksum, so that the zstd tool
+    /// alone can unpack and check a pack; in suite 1 the seal is the checksum, and what zstd hardly shortens is stored.
+    ///
+    /// - Parameter level: a zstd level, held within 1 ... 19.
+    /// - Throws: `failed` if there is no memory.
+    package init(suite: Suite, level: Int) throws(StoreError) {
+        guard let context = ZSTD_createCCtx() else { throw StoreError(.failed, "no memory for compression") }
+        self.context = context
+        self.suite = suite
+        self.level = Int32(min(max(level, 1), 19))
+        output = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+        ZSTD_CCtx_setParameter(context, ZSTD_c_contentSizeFlag, 1)
+        ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, suite == .none ? 1 : 0)
+    }
+
+    deinit {
+        ZSTD_freeCCtx(context)
+        output.deallocate()
+    }
+
+    /// Encodes the raw bytes of a pack's frame: 1 to `FormatLimits.frame` of them.
+    ///
+    /// - Throws: `failed` for another count, or if zstd fails.
+    package func encode(_ raw: UnsafeRawBufferPointer) throws(StoreError) -> Frame {
+        guard raw.count > 0, raw.count <= FormatLimits.frame else {
+            throw StoreError(.failed, "a frame of \(raw.count) bytes cannot be encoded")
+        }
+        let isHopeless = raw.count >= Self.probedLength && isIncompressible(raw)
+        if isHopeless, suite != .none { return Frame(codec: .stored, bytes: raw) }
+        let bytes = try zstd(raw, level: isHopeless ? Self.hastyLevel : level)
+        if suite != .none, !Self.isWorthwhile(bytes.count, of: raw.count) { return Frame(codec: .stored, bytes: raw) }
+        return Frame(codec: .zstd, bytes: bytes)
+    }
+
+    /// Encodes the content of a manifest, record or index file as one zstd frame, whatever it gains.
+    ///
+    /// - Returns: the encoder's memory, which the next call of the encoder overwrites.
+    /// - Throws: `failed` if there is nothing to encode or zstd fails.
+    package func encodeFile(_ raw: UnsafeRawBufferPointer) throws(StoreError) -> UnsafeRawBufferPointer {
+        guard raw.count > 0 else { throw StoreError(.failed, "an empty file cannot be encoded") }
+        return try zstd(raw, level: level)
+    }
+
+    private func zstd(_ raw: UnsafeRawBufferPointer, level: Int32) throws(StoreError) -> UnsafeRawBufferPointer {
+        let length = compress(raw, level: level)
+        guard ZSTD_isError(length) == 0 else {
+            throw StoreError(.failed, "compression failed: " + String(cString: ZSTD_getErrorName(length)))
+        }
+        return UnsafeRawBufferPointer(rebasing: output[..<length])
+    }
+
+    private func compress(_ raw: UnsafeRawBufferPointer, level: Int32) -> Int {
+        let bound = ZSTD_compressBound(raw.count)
+        if output.count < bound {
+            output.deallocate()
+            output = UnsafeMutableRawBufferPointer.allocate(byteCount: bound, alignment: 64)
+        }
+        ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
+        return ZSTD_compress2(context, output.baseAddress, output.count, raw.baseAddress, raw.count)
+    }
+
+    /// Whether a few runs out of a long input gain nothing when compressed hastily. It misses repetitions that lie
+    /// far apart; those are rare where bytes are as even as in media and archives.
+    private func isIncompressible(_ raw: UnsafeRawBufferPointer) -> Bool {
+        let stride = (raw.count - Self.sampleLength) / (Self.sampleRuns - 1)
+        for run in 0..<Self.sampleRuns {
+            let start = run * stride
+            let sample = UnsafeRawBufferPointer(rebasing: raw[start..<start + Self.sampleLength])
+            let length = compress(sample, level: 1)
+            if ZSTD_isError(length) != 0 || Self.isWorthwhile(length, of: sample.count) { return false }
+        }
+        return true
+    }
+
+    /// Whether at least a fiftieth is saved.
+    private static func isWorthwhile(_ length: Int, of raw: Int) -> Bool { length <= raw - raw / 50 }
+}
