@@ -1,6 +1,8 @@
-/// How a frame's bytes were made before sealing (FORMAT.md section 7).
-package enum FrameCodecID: UInt8, Sendable, CaseIterable {
+/// How the raw bytes of a frame are stored before sealing (FORMAT.md section 7).
+package enum FrameCodec: UInt8, Sendable, CaseIterable {
+    /// As they are; in suite 1 only.
     case stored = 0
+    /// One zstd frame (RFC 8878) with its content size; in suite 0 also with a content checksum.
     case zstd = 1
 }
 
@@ -24,11 +26,11 @@ package struct PackFrame: Hashable, Sendable {
     package let storedLength: Int
     /// Bytes of plaintext.
     package let rawLength: Int
-    package let codec: FrameCodecID
+    package let codec: FrameCodec
     /// In the order of their bytes, without gaps.
     package let blobs: [PackBlob]
 
-    package init(storedLength: Int, rawLength: Int, codec: FrameCodecID, blobs: [PackBlob]) {
+    package init(storedLength: Int, rawLength: Int, codec: FrameCodec, blobs: [PackBlob]) {
         self.storedLength = storedLength
         self.rawLength = rawLength
         self.codec = codec
@@ -74,7 +76,7 @@ package enum PackLayout {
     ///
     /// - Parameter number: counted from 0 in the pack, or `directoryFrameNumber`.
     package static func associatedData(
-        repository: RepositoryID, kind: FileKind, suite: Suite, codec: FrameCodecID, number: UInt32, rawLength: Int,
+        repository: RepositoryID, kind: FileKind, suite: Suite, codec: FrameCodec, number: UInt32, rawLength: Int,
         storedLength: Int
     ) -> [UInt8] {
         var writer = ByteWriter()
@@ -148,7 +150,7 @@ package struct PackDirectory: Hashable, Sendable {
 
     /// Refuses lengths and a codec that no frame of a pack of this suite can have.
     package static func checkFrame(
-        storedLength: Int, rawLength: Int, codec: FrameCodecID, suite: Suite
+        storedLength: Int, rawLength: Int, codec: FrameCodec, suite: Suite
     ) throws(FormatError) {
         guard rawLength > 0, storedLength > PackLayout.overhead(suite) else {
             throw FormatError(.malformed, "an empty frame")
@@ -169,7 +171,7 @@ package struct PackDirectory: Hashable, Sendable {
         let storedLength = try reader.varint(limit: PackLayout.storedFrameLimit, "the stored length of a frame")
         let rawLength = try reader.varint(limit: FormatLimits.frame, "the raw length of a frame")
         let number = try reader.u8()
-        guard let codec = FrameCodecID(rawValue: number) else { throw FormatError(.unsupported, "codec \(number)") }
+        guard let codec = FrameCodec(rawValue: number) else { throw FormatError(.unsupported, "codec \(number)") }
         try checkFrame(storedLength: storedLength, rawLength: rawLength, codec: codec, suite: suite)
         let count = try reader.varint(limit: blobLimit, "the count of blobs")
         guard count > 0 else { throw FormatError(.malformed, "a frame without blobs") }
