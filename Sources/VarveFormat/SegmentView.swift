@@ -1,0 +1,289 @@
+/// A segment in memory, searched where it lies (FORMAT.md section 8). Its bytes may be hostile: what the opening does
+/// not check, each access does.
+///
+/// The view does not own its memory: whoever makes it keeps the memory unchanged for as long as the view is used.
+package struct SegmentView {
+    package let layout: SegmentLayout
+    private let base: UnsafeRawPointer
+
+    /// Opens a segment. Checks all but the blobs, which each look-up checks.
+    package init(validating bytes: UnsafeRawBufferPointer, repository: RepositoryID) throws(FormatError) {
+        guard let base = bytes.baseAddress, bytes.count >= SegmentLayout.headerLength else {
+            throw FormatError(.truncated, "an index segment of \(bytes.count) bytes")
+        }
+        layout = try SegmentLayout(
+            parsing: Array(bytes[0..<SegmentLayout.headerLength]), byteCount: bytes.count, repository: repository)
+        self.base = base
+        try checkPacks()
+    }
+
+    package var blobCount: Int { layout.blobCount }
+    package var packCount: Int { layout.packCount }
+
+    // MARK: Searching
+
+    /// The positions of a blob's entries; empty if the segment does not have it.
+    package func positions(of id: BlobID) -> Range<Int> {
+        guard SegmentFilter.mayContain(id, base + layout.filterOffset, blockCount: layout.filterBlockCount) else {
+            return 0..<0
+        }
+        let first = lowerBound(id)
+        var end = first
+        while end < layout.blobCount, self.id(at: end) == id { end += 1 }
+        return first..<end
+    }
+
+    /// Every place where the segment has the blob; entries that cannot be true are left out.
+    package func locations(of id: BlobID) -> [BlobLocation] {
+        positions(of: id).compactMap { location(at: $0) }
+    }
+
+    /// The id of the entry at a position below `blobCount`.
+    package func id(at position: Int) -> BlobID {
+        let entry = base + layout.blobsOffset + position * SegmentLayout.blobLength
+        return BlobID(word(entry, 0), word(entry, 8), word(entry, 16), word(entry, 24))
+    }
+
+    /// The pack of the entry at a position below `blobCount`, counted from 0; nil for an entry that cannot be true.
+    package func packNumber(at position: Int) -> Int? {
+        let entry = base + layout.blobsOffset + position * SegmentLayout.blobLength
+        let frame = number(entry, 32)
+        return frame < layout.frameCount ? number(frameRecord(frame), 0) : nil
+    }
+
+    /// What the entry at a position below `blobCount` says; nil if it cannot be true.
+    package func location(at position: Int) -> BlobLocation? {
+        let entry = base + layout.blobsOffset + position * SegmentLayout.blobLength
+        let frame = number(entry, 32)
+        let offset = number(entry, 36)
+        let length = number(entry, 40)
+        let type = number(entry, 44)
+        guard frame < layout.frameCount, type <= 255, let type = BlobType(rawValue: UInt8(type)) else { return nil }
+        let location = frameLocation(frame)
+        guard let location, length > 0, offset + length <= location.rawLength, location.kind.holds(type) else {
+            return nil
+        }
+        return BlobLocation(frame: location, type: type, offset: offset, length: length)
+    }
+
+    private func lowerBound(_ id: BlobID) -> Int {
+        var low = 0
+        var high = layout.blobCount
+        var lowKey: UInt64 = 0
+        var highKey = UInt64.max
+        var guesses = 0
+        // Ids are evenly distributed: a guess is off by about the square root of the range. A few guesses that bracket
+        // the place leave a short range; should the ids be uneven after all, halving ends the search.
+        while high - low > 16, guesses < 4, highKey > lowKey {
+            guesses += 1
+            let span = Double(high - low)
+            let share = Double(id.word0 - lowKey) / Double(highKey - lowKey)
+            let guess = min(max(low + Int(share * span), low), high - 1)
+            let reach = Int(span.squareRoot()) + 1
+            let below = max(guess - reach, low)
+            let above = min(guess + reach, high - 1)
+            let belowID = self.id(at: below)
+            if belowID < id {
+                low = below + 1
+                lowKey = belowID.word0
+            } else {
+                high = below
+                highKey = belowID.word0
+                continue
+            }
+            let aboveID = self.id(at: above)
+            if aboveID < id {
+                low = max(above + 1, low)
+                lowKey = aboveID.word0
+            } else {
+                high = above
+                highKey = aboveID.word0
+            }
+        }
+        while low < high {
+            let middle = low + (high - low) / 2
+            if self.id(at: middle) < id { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    // MARK: Packs
+
+    /// The name of the pack with a number below `packCount`.
+    package func packID(_ number: Int) -> PackID {
+        let record = packRecord(number)
+        return PackID(word(record, 0), word(record, 8), word(record, 16), word(record, 24))
+    }
+
+    /// The kind of the pack with a number below `packCount`.
+    package func packKind(_ number: Int) -> FileKind {
+        packRecord(number).load(fromByteOffset: 48, as: UInt8.self) == FileKind.treePack.rawValue
+            ? .treePack : .dataPack
+    }
+
+    /// Bytes of the pack with a number below `packCount`.
+    package func packLength(_ number: Int) -> UInt64 {
+        UInt64(littleEndian: packRecord(number).loadUnaligned(fromByteOffset: 32, as: UInt64.self))
+    }
+
+    /// The frames of the pack with a number below `packCount`, as numbers in the segment.
+    package func frames(ofPack number: Int) -> Range<Int> {
+        let record = packRecord(number)
+        let first = self.number(record, 40)
+        return first..<first + self.number(record, 44)
+    }
+
+    /// Blobs in the frame with a number below the segment's count of frames.
+    func blobCount(ofFrame frame: Int) -> Int { number(frameRecord(frame), 20) }
+
+    /// Gives back the directories of those packs whose number is `wanted`, in one pass over all blobs.
+    ///
+    /// - Throws: `malformed` if the blobs of a frame do not fill it without gaps.
+    package func packs(where wanted: (Int) -> Bool) throws(FormatError) -> [SegmentPack] {
+        var blobs: [Int: [(offset: Int, blob: PackBlob)]] = [:]
+        for pack in 0..<packCount where wanted(pack) {
+            for frame in frames(ofPack: pack) { blobs[frame] = [] }
+        }
+        for position in 0..<blobCount {
+            let frame = number(base + layout.blobsOffset + position * SegmentLayout.blobLength, 32)
+            guard blobs[frame] != nil else { continue }
+            guard let location = location(at: position) else {
+                throw FormatError(.malformed, "an entry of an index segment cannot be true")
+            }
+            let blob = PackBlob(type: location.type, id: id(at: position), length: location.length)
+            blobs[frame]?.append((location.offset, blob))
+        }
+        var packs: [SegmentPack] = []
+        for pack in 0..<packCount where wanted(pack) {
+            var directory = PackDirectory()
+            for frame in frames(ofPack: pack) {
+                directory.frames.append(try self.frame(frame, blobs: blobs.removeValue(forKey: frame) ?? []))
+            }
+            packs.append(
+                SegmentPack(
+                    id: packID(pack), kind: packKind(pack), length: packLength(pack), directory: directory))
+        }
+        return packs
+    }
+
+    private func frame(_ frame: Int, blobs: [(offset: Int, blob: PackBlob)]) throws(FormatError) -> PackFrame {
+        guard let location = frameLocation(frame) else { throw FormatError(.malformed, "an unknown codec") }
+        let sorted = blobs.sorted { $0.offset < $1.offset }
+        var end = 0
+        for (offset, blob) in sorted {
+            guard offset == end else { throw FormatError(.malformed, "the blobs of a frame have a gap") }
+            end += blob.length
+        }
+        guard end == location.rawLength else { throw FormatError(.malformed, "the blobs of a frame do not fill it") }
+        return PackFrame(
+            storedLength: location.storedLength, rawLength: location.rawLength, codec: location.codec,
+            blobs: sorted.map(\.blob))
+    }
+
+    /// Where the frame with a number below the segment's count of frames lies.
+    func frameLocation(_ frame: Int) -> FrameLocation? {
+        let record = frameRecord(frame)
+        let pack = number(record, 0)
+        guard let codec = FrameCodec(rawValue: UInt8(truncatingIfNeeded: number(record, 16))) else { return nil }
+        return FrameLocation(
+            pack: packID(pack), kind: packKind(pack), packLength: packLength(pack),
+            number: frame - number(packRecord(pack), 40), offset: number(record, 4),
+            storedLength: number(record, 8), rawLength: number(record, 12), codec: codec)
+    }
+
+    // MARK: Opening
+
+    private func checkPacks() throws(FormatError) {
+        var nextFrame = 0
+        var blobs = 0
+        for pack in 0..<layout.packCount {
+            let record = packRecord(pack)
+            guard pack == 0 || packID(pack - 1) < packID(pack) else {
+                throw FormatError(.malformed, "the packs of an index segment are not in order")
+            }
+            // The kind's byte and seven zero bytes, read as one integer.
+            let kind = UInt64(littleEndian: record.loadUnaligned(fromByteOffset: 48, as: UInt64.self))
+            guard kind == UInt64(FileKind.dataPack.rawValue) || kind == UInt64(FileKind.treePack.rawValue) else {
+                throw FormatError(.unsupported, "a pack of kind \(kind)")
+            }
+            let count = number(record, 44)
+            guard packLength(pack) <= UInt64(FormatLimits.pack), count <= FormatLimits.packFrameCount else {
+                throw FormatError(.overLimit, "a pack of \(packLength(pack)) bytes with \(count) frames")
+            }
+            guard number(record, 40) == nextFrame, count <= layout.frameCount - nextFrame else {
+                throw FormatError(.malformed, "the frames of an index segment are not numbered without gaps")
+            }
+            blobs += try checkFrames(nextFrame..<nextFrame + count, pack: pack)
+            nextFrame += count
+        }
+        guard nextFrame == layout.frameCount, blobs == layout.blobCount else {
+            throw FormatError(.malformed, "the counts of an index segment do not agree")
+        }
+    }
+
+    /// Checks the frames of a pack and counts their blobs.
+    private func checkFrames(_ frames: Range<Int>, pack: Int) throws(FormatError) -> Int {
+        var offset = PackLayout.firstFrameOffset
+        var blobs = 0
+        for frame in frames {
+            let record = frameRecord(frame)
+            let codec = number(record, 16)
+            guard number(record, 0) == pack, number(record, 4) == offset else {
+                throw FormatError(.malformed, "a frame of an index segment is out of place")
+            }
+            guard codec <= 255, FrameCodec(rawValue: UInt8(codec)) != nil else {
+                throw FormatError(.unsupported, "codec \(codec)")
+            }
+            let storedLength = number(record, 8)
+            let rawLength = number(record, 12)
+            guard storedLength > 0, rawLength > 0 else { throw FormatError(.malformed, "an empty frame") }
+            guard storedLength <= PackLayout.storedFrameLimit, rawLength <= FormatLimits.frame else {
+                throw FormatError(.overLimit, "a frame of \(rawLength) bytes, stored as \(storedLength)")
+            }
+            offset += storedLength
+            guard UInt64(offset) <= packLength(pack) else {
+                throw FormatError(.malformed, "a frame lies behind the end of its pack")
+            }
+            let count = number(record, 20)
+            guard count > 0 else { throw FormatError(.malformed, "a frame without blobs") }
+            blobs += count
+        }
+        guard blobs <= FormatLimits.packBlobCount else {
+            throw FormatError(.overLimit, "a pack of \(blobs) blobs")
+        }
+        return blobs
+    }
+
+    /// Refuses entries that cannot be true or are out of order; reads all of them.
+    package func checkBlobs() throws(FormatError) {
+        var last: BlobID?
+        for position in 0..<blobCount {
+            let id = id(at: position)
+            guard last.map({ $0 <= id }) ?? true else {
+                throw FormatError(.malformed, "the blobs of an index segment are not in order")
+            }
+            guard location(at: position) != nil else {
+                throw FormatError(.malformed, "an entry of an index segment cannot be true")
+            }
+            last = id
+        }
+    }
+
+    // MARK: Memory
+
+    private func packRecord(_ number: Int) -> UnsafeRawPointer {
+        base + layout.packsOffset + number * SegmentLayout.packLength
+    }
+
+    private func frameRecord(_ number: Int) -> UnsafeRawPointer {
+        base + layout.framesOffset + number * SegmentLayout.frameLength
+    }
+
+    private func number(_ record: UnsafeRawPointer, _ offset: Int) -> Int {
+        Int(UInt32(littleEndian: record.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+    }
+
+    private func word(_ record: UnsafeRawPointer, _ offset: Int) -> UInt64 {
+        UInt64(bigEndian: record.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    }
+}
