@@ -16,6 +16,8 @@ final class ContentWriter {
         /// Which of `contents` it is.
         let file: Int
         let byteCount: UInt64
+        /// Why reading stopped before the end. Failures of the repository are thrown instead.
+        var error: StoreError?
     }
 
     private static let readSize = 256 << 10
@@ -85,8 +87,10 @@ final class ContentWriter {
             let count = Glibc.read(descriptor, arena.baseAddress.map { $0 + used }, wanted)
             if count < 0 {
                 if errno == EINTR { continue }
+                // What was read and not cut is dropped; it belongs to no chunk.
+                let error = StoreError.system(errno, "read the file")
                 uncut = used
-                throw StoreError(system: -Int(errno), "cannot be read")
+                return FileRead(file: file, byteCount: total, error: error)
             }
             used += count
             total += UInt64(count)

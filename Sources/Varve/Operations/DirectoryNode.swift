@@ -37,9 +37,17 @@ struct Slot: Sendable {
         case linked(TreeEntry)
     }
 
+    /// How the file compares with the last capture.
+    enum History: Sendable {
+        case new
+        case changed
+        case unmodified
+    }
+
     let name: [UInt8]
     let stat: FileStat
     var outcome: Outcome
+    var history = History.new
     /// Flags for the stat cache.
     var cacheFlags: UInt32 = 0
 }
