@@ -151,7 +151,8 @@ package enum KeyWrapping {
                 try AES.GCM.seal(master, using: key, nonce: AES.GCM.Nonce(data: nonce), authenticating: associated)
             }
             return Wrapped(
-                nonce: nonce, bytes: box.ciphertext.withUnsafeBytes { Array($0) } + box.tag.withUnsafeBytes { Array($0) })
+                nonce: nonce,
+                bytes: box.ciphertext.withUnsafeBytes { Array($0) } + box.tag.withUnsafeBytes { Array($0) })
         } catch {
             throw StoreError(.failed, "the master key could not be wrapped")
         }
