@@ -13,7 +13,7 @@ struct KeyChainTests {
         return try KeyChain(master: SecretBytes(taking: &master), configDigest: SHA256Digest.of(Array(config.utf8)))
     }
 
-    private func seal(_ keys: KeyChain, _ kind: FileKind, salt: [UInt8] = salt) throws -> String {
+    private func seal(_ keys: KeyChain, _ kind: VarveFormat.FileKind, salt: [UInt8] = salt) throws -> String {
         var output: [UInt8] = []
         try Array("abc".utf8).withUnsafeBytes {
             try keys.sealer(kind, salt: salt, repository: Self.repository)
@@ -64,7 +64,7 @@ struct KeyChainTests {
     func files() throws {
         let keys = try encrypted()
         #expect(
-            try FileKind.allCases.map { try seal(keys, $0) } == [
+            try VarveFormat.FileKind.allCases.map { try seal(keys, $0) } == [
                 "b5321f174d1fd9346f9ec547342ee2a51c8114", "fe9aca8ea3ef9803a3e432b9c9466964b9ab06",
                 "766d62c2ad87ede747b8912ebc652cba55b05f", "ac28fb273f5b7684b857b4a8ea38a32e938c9e",
                 "b50b41a835c188c94f2faf04329c88c137d863",
@@ -75,7 +75,7 @@ struct KeyChainTests {
     func plainFiles() throws {
         let keys = try KeyChain.unencrypted()
         #expect(keys.suite == .none)
-        for kind in FileKind.allCases { #expect(try seal(keys, kind) == hexDigits(Array("abc".utf8))) }
+        for kind in VarveFormat.FileKind.allCases { #expect(try seal(keys, kind) == hexDigits(Array("abc".utf8))) }
     }
 
     @Test("Another salt or another repository is another key")
@@ -119,7 +119,7 @@ struct KeyChainTests {
         #expect(keys.nameHash([1]) != other.nameHash([1]))
         #expect(keys.commitment(salt: Self.salt) != other.commitment(salt: Self.salt))
         #expect(keys.chunker.gearTable != other.chunker.gearTable)
-        for kind in FileKind.allCases { #expect(try seal(keys, kind) != seal(other, kind)) }
+        for kind in VarveFormat.FileKind.allCases { #expect(try seal(keys, kind) != seal(other, kind)) }
     }
 
     @Test("A master key of another length is refused")
