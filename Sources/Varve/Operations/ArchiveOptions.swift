@@ -21,7 +21,7 @@ extension Archiver {
     /// How a capture is made.
     public struct Options: Sendable {
         /// Full reads every byte again; quick trusts unchanged files (stat cache).
-        public var kind = Manifest.Kind.full
+        public var kind = SnapshotKind.full
         /// Absolute paths to capture, as bytes, without `.`, `..` or a slash at the end.
         public var paths: [[UInt8]] = []
         /// Streams to capture besides the paths.
@@ -50,7 +50,7 @@ extension Archiver {
         /// Version of the application that is captured.
         public var appVersion: String?
         /// Who asked for the capture.
-        public var origin = Manifest.Origin.user
+        public var origin = SnapshotOrigin.user
         /// Time to record instead of now.
         public var time: Timestamp?
 

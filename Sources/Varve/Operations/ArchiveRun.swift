@@ -60,10 +60,8 @@ final class ArchiveRun: Sendable {
     let owners = OwnerNames()
     /// Names that lead to the sources, by the path of the directory that holds them.
     let forest: SourceForest
-    /// What earlier captures found; the first that knows a file counts.
-    let statCache: StatCache?
-    let resumeCache: StatCache?
-    let statCacheWriter: StatCacheWriter?
+    /// What earlier captures found, and what this one finds.
+    let caches: CaptureCaches
     let checkpoints: CheckpointClock
     let readLimiter: ReadLimiter?
     /// (device, inode) of directories that are never captured.
@@ -73,31 +71,67 @@ final class ArchiveRun: Sendable {
     /// The finished root tree.
     let root = Mutex<BlobID?>(nil)
 
+    /// Knows whether all blobs of a long file are there.
+    let lists: ListChecker
+    private let linksKnown = Atomic(false)
+    private let fileParameters: ChunkParameters
+    private let largeParameters: ChunkParameters
     private let counters = Mutex(Counters())
     private let log = Mutex(Log())
 
     init(
         repository: Repository, options: Archiver.Options, progress: Progress, index: BlobIndex, forest: SourceForest,
         caches: CaptureCaches
-    ) {
+    ) throws(StoreError) {
         self.repository = repository
         self.options = options
         self.progress = progress
         self.index = index
         self.forest = forest
-        statCache = caches.complete
-        resumeCache = caches.interrupted
-        statCacheWriter = caches.writer
+        self.caches = caches
         checkpoints = CheckpointClock(interval: options.isDryRun ? 0 : options.checkpointInterval)
         readLimiter = options.readLimit.map { ReadLimiter(bytesPerSecond: $0) }
         var own: Set<HardLinkTable.FileIdentity> = []
         for path in options.ownDirectories {
-            let stat = path.withUnsafeBufferPointer { bytes in
-                try? FileStat.at(AT_FDCWD, String(decoding: bytes, as: UTF8.self))
+            if let stat = withCName(path, { try? FileStat.at(AT_FDCWD, $0) }) {
+                own.insert(HardLinkTable.FileIdentity(stat))
             }
-            if let stat { own.insert(HardLinkTable.FileIdentity(stat)) }
         }
         ownDirectories = own
+        lists = ListChecker(index: index, loader: repository.loader(index))
+        fileParameters = try ChunkParameters(repository.config.chunker.file)
+        largeParameters = try ChunkParameters(repository.config.chunker.large)
+    }
+
+    /// The directory `/`: a source itself, or above the sources.
+    func makeRoot() -> DirectoryNode {
+        var kind = DirectoryNode.Kind.implied
+        if forest.rootIsSource, let stat = withCName([UInt8(ascii: "/")], { try? FileStat.at(AT_FDCWD, $0) }) {
+            kind = sourceKind([], stat)
+        }
+        return DirectoryNode(parent: nil, slot: 0, name: [], kind: kind)
+    }
+
+    /// What a source is captured under.
+    func sourceKind(_ path: [UInt8], _ stat: FileStat) -> DirectoryNode.Kind {
+        let rules = PathRules(root: path.isEmpty ? [UInt8(ascii: "/")] : path, rules: options.exclusions.rules)
+        return .captured(CaptureSource(path: path, device: stat.device), rules, rules.initial)
+    }
+
+    /// The walk is over, so all members of every hard-link set are known: what waited for that.
+    func releaseWaiting() -> [ArchiveTask] {
+        linksKnown.store(true, ordering: .releasing)
+        return waiting.withLock { waiting in
+            defer { waiting = [] }
+            return waiting.map { .linked($0) }
+        }
+    }
+
+    var linksAreKnown: Bool { linksKnown.load(ordering: .acquiring) }
+
+    /// How files of a size are cut (FORMAT.md section 13).
+    func parameters(forSize size: UInt64) -> ChunkParameters {
+        size < repository.config.chunker.largeFrom ? fileParameters : largeParameters
     }
 
     var totals: Counters { counters.withLock { $0 } }
@@ -137,14 +171,4 @@ final class ArchiveRun: Sendable {
     var errors: (list: [CaptureError], count: Int64, notices: [String]) {
         log.withLock { ($0.errors, $0.errorCount, $0.notices) }
     }
-}
-
-/// The stat caches of a source.
-struct CaptureCaches {
-    var complete: StatCache?
-    var interrupted: StatCache?
-    var writer: StatCacheWriter?
-    /// Where the new ones go.
-    var completePath = ""
-    var interruptedPath = ""
 }

@@ -100,8 +100,8 @@ final class ArchiveWorker {
             counters.skipped += 1
         }
         let path = node.path
-        let cursor = run.statCache?.directory(path)
-        let resumeCursor = run.resumeCache?.directory(path)
+        let cursor = run.caches.complete?.directory(path)
+        let resumeCursor = run.caches.interrupted?.directory(path)
         node.state.withLock { state in
             state.handle = handle
             state.attributes = attributes

@@ -27,8 +27,9 @@ final class ContentWriter {
     private let hasher: BlobHasher
     private let chunker: Chunker
     private let limiter: ReadLimiter?
-    private let data: PackWriter
-    private let tree: PackWriter
+    /// Both nil in a dry run, which stores nothing.
+    private let data: PackWriter?
+    private let tree: PackWriter?
     private let listFanout: Int
 
     private var arena: UnsafeMutableRawBufferPointer
@@ -44,7 +45,7 @@ final class ContentWriter {
     private(set) var blobCount: Int64 = 0
     private(set) var addedBytes: UInt64 = 0
 
-    init(run: ArchiveRun, data: PackWriter, tree: PackWriter) {
+    init(run: ArchiveRun, data: PackWriter?, tree: PackWriter?) {
         index = run.index
         hasher = run.repository.keys.blobHasher
         chunker = run.repository.keys.chunker
@@ -120,15 +121,21 @@ final class ContentWriter {
         if index.claim(id) {
             newBlobCount += 1
             addedBytes += UInt64(bytes.count)
-            try bytes.withUnsafeBytes { (bytes) throws(StoreError) in try tree.add(type, id, bytes) }
+            try bytes.withUnsafeBytes { (bytes) throws(StoreError) in try tree?.add(type, id, bytes) }
         }
         return id
     }
 
     /// Finishes what the pack writers hold.
     func finishPacks() throws(StoreError) {
-        try data.flush()
-        try tree.flush()
+        try data?.flush()
+        try tree?.flush()
+    }
+
+    /// Drops what the pack writers hold.
+    func abandonPacks() {
+        data?.abandon()
+        tree?.abandon()
     }
 
     private func cut(_ file: Int, _ parameters: ChunkParameters, isFinal: Bool) {
@@ -155,7 +162,7 @@ final class ContentWriter {
             if index.claim(ids[position]) {
                 newBlobCount += 1
                 addedBytes += UInt64(chunk.count)
-                try data.add(.data, ids[position], buffers[position])
+                try data?.add(.data, ids[position], buffers[position])
             }
         }
         chunks.removeAll(keepingCapacity: true)

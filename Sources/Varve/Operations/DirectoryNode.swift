@@ -77,7 +77,9 @@ final class DirectoryNode: Sendable {
         var resumeCursor: StatCache.Cursor?
         /// Slices not encoded yet: the last one may be at work, those before it wait for hard-link keys.
         var slices: [Slice] = []
-        var cutter = DirectoryCutter()
+        var tree = DirectoryTree()
+        /// Ids of the trees of a directory that is cut.
+        var pieces: [BlobID] = []
         var entryCount = 0
         /// The directory's own attributes, once it was opened.
         var attributes: Attributes?

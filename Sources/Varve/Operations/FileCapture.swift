@@ -23,7 +23,7 @@ extension ArchiveWorker {
         slot.history = .unmodified
         let isQuick = run.options.kind == .quick
         // A full capture goes on where an interrupted full one stopped; anything else it reads again.
-        let wasJustRead = resumed != nil && run.resumeCache?.isFull == true
+        let wasJustRead = resumed != nil && run.caches.interrupted?.isFull == true
             && entry.flags & StatCache.Entry.readFlag != 0
         guard isQuick || wasJustRead, entry.flags & StatCache.Entry.unsureFlag == 0,
             let reused = reusable(Array(encoded), slot)

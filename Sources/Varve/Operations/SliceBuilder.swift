@@ -46,7 +46,7 @@ extension ArchiveWorker {
                 let flags = if case .implied = target { true } else { false }
                 let stat = try stat(handle.descriptor, name, follows: flags)
                 let child: DirectoryNode.Kind =
-                    if case .implied = target { .implied } else { sourceKind(path, stat) }
+                    if case .implied = target { .implied } else { run.sourceKind(path, stat) }
                 try append(name, stat, node, handle, child, to: &slice, &tasks)
             } catch {
                 run.report(path, "stat", error)
@@ -54,11 +54,6 @@ extension ArchiveWorker {
         }
         tasks.reverse()
         return (slice, tasks)
-    }
-
-    func sourceKind(_ path: [UInt8], _ stat: FileStat) -> DirectoryNode.Kind {
-        let rules = PathRules(root: path.isEmpty ? [UInt8(ascii: "/")] : path, rules: run.options.exclusions.rules)
-        return .captured(CaptureSource(path: path, device: stat.device), rules, rules.initial)
     }
 
     private func capturedSlice(

@@ -48,18 +48,27 @@ final class StatCacheWriter: Sendable {
         writer.raw(encoded)
     }
 
-    /// Adds one record: some entries of a directory, in name order, as `encode` made them.
-    func add(path: [UInt8], count: Int, entries: [UInt8]) {
-        guard count > 0 else { return }
-        state.withLock { state in
-            guard !state.hasFailed else { return }
-            state.table.append((StatCache.hash(path), state.offset + UInt64(state.pending.count)))
+    /// Some entries of a directory, in name order, as `encode` made them.
+    struct DirectoryRecord: Sendable {
+        let path: [UInt8]
+        let count: Int
+        let entries: [UInt8]
+
+        fileprivate var bytes: [UInt8] {
             var writer = ByteWriter()
             writer.u32(UInt32(path.count))
             writer.u32(UInt32(count))
-            state.pending.append(contentsOf: writer.bytes)
-            state.pending.append(contentsOf: path)
-            state.pending.append(contentsOf: entries)
+            return writer.bytes + path + entries
+        }
+    }
+
+    /// Adds one record.
+    func add(_ record: DirectoryRecord) {
+        guard record.count > 0 else { return }
+        state.withLock { state in
+            guard !state.hasFailed else { return }
+            state.table.append((StatCache.hash(record.path), state.offset + UInt64(state.pending.count)))
+            state.pending.append(contentsOf: record.bytes)
             if state.pending.count >= 1 << 18 { Self.write(&state) }
         }
     }
@@ -85,56 +94,72 @@ final class StatCacheWriter: Sendable {
         return true
     }
 
-    /// Finishes the file and gives it its name. A checkpoint's cache goes to a name of its own, since it lacks what the
-    /// capture did not reach; more records may follow after that.
-    func publish(as path: String, snapshot: SnapshotID, isInterrupted: Bool) {
+    /// Finishes the file and gives it its name.
+    func publish(as path: String, snapshot: SnapshotID) {
         state.withLock { state in
             Self.write(&state)
-            guard !state.hasFailed else { return }
-            // Records of one directory keep the order in which they were written.
-            let table = state.table.sorted { ($0.hash, $0.offset) < ($1.hash, $1.offset) }
-            var end = ByteWriter()
-            end.bytes.reserveCapacity(table.count * 16)
-            for row in table {
-                end.u64(row.hash)
-                end.u64(row.offset)
-            }
-            var header = ByteWriter()
-            header.u64(StatCache.magic)
-            header.u64(state.offset)
-            header.u64(UInt64(table.count))
-            header.u8(isInterrupted ? 1 : 0)
-            header.u8(isFull ? 1 : 0)
-            header.id(snapshot)
-            header.zeros(StatCache.headerSize - header.bytes.count)
-            guard Self.append(end.bytes, at: state.offset, to: state.descriptor),
-                Self.append(header.bytes, at: 0, to: state.descriptor)
+            guard !state.hasFailed,
+                finish(state.descriptor, state.table, at: state.offset, snapshot, isInterrupted: false)
             else { return }
-            if isInterrupted {
-                Self.copy(state.descriptor, to: path)
-            } else {
-                rename(temporaryPath, path)
-            }
+            rename(temporaryPath, path)
         }
     }
 
-    /// Copies an open file to a path, by way of a temporary name.
-    private static func copy(_ descriptor: Int32, to path: String) {
+    /// Gives a copy of what is there, with records of directories that are still at work, a name of its own: a
+    /// checkpoint's cache lacks what the capture has not reached, so it does not take the place of the complete one.
+    func publishCopy(as path: String, snapshot: SnapshotID, records: [DirectoryRecord]) {
         let temporary = path + ".tmp"
-        let target = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard target >= 0 else { return }
-        defer { close(target) }
-        var buffer = [UInt8](repeating: 0, count: 1 << 18)
-        var offset: UInt64 = 0
-        while true {
-            let count = buffer.withUnsafeMutableBytes { pread(descriptor, $0.baseAddress, $0.count, off_t(offset)) }
-            if count == 0 { break }
-            guard count > 0, append(Array(buffer[..<count]), at: offset, to: target) else {
-                unlink(temporary)
-                return
+        let copy = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard copy >= 0 else { return }
+        defer { close(copy) }
+        let isWhole = state.withLock { state in
+            Self.write(&state)
+            guard !state.hasFailed, Self.copy(state.descriptor, to: copy, count: state.offset) else { return false }
+            var offset = state.offset
+            var table = state.table
+            for record in records where record.count > 0 {
+                let bytes = record.bytes
+                table.append((StatCache.hash(record.path), offset))
+                guard Self.append(bytes, at: offset, to: copy) else { return false }
+                offset += UInt64(bytes.count)
             }
-            offset += UInt64(count)
+            return finish(copy, table, at: offset, snapshot, isInterrupted: true)
         }
-        rename(temporary, path)
+        if isWhole { rename(temporary, path) } else { unlink(temporary) }
+    }
+
+    /// Writes the directory table and the header.
+    private func finish(
+        _ descriptor: Int32, _ table: [(hash: UInt64, offset: UInt64)], at offset: UInt64, _ snapshot: SnapshotID,
+        isInterrupted: Bool
+    ) -> Bool {
+        var end = ByteWriter()
+        end.bytes.reserveCapacity(table.count * 16)
+        // Records of one directory keep the order in which they were written.
+        for row in table.sorted(by: { ($0.hash, $0.offset) < ($1.hash, $1.offset) }) {
+            end.u64(row.hash)
+            end.u64(row.offset)
+        }
+        var header = ByteWriter()
+        header.u64(StatCache.magic)
+        header.u64(offset)
+        header.u64(UInt64(table.count))
+        header.u8(isInterrupted ? 1 : 0)
+        header.u8(isFull ? 1 : 0)
+        header.id(snapshot)
+        header.zeros(StatCache.headerSize - header.bytes.count)
+        return Self.append(end.bytes, at: offset, to: descriptor) && Self.append(header.bytes, at: 0, to: descriptor)
+    }
+
+    private static func copy(_ source: Int32, to target: Int32, count: UInt64) -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 1 << 18)
+        var offset = UInt64(StatCache.headerSize)
+        while offset < count {
+            let wanted = min(buffer.count, Int(count - offset))
+            let got = buffer.withUnsafeMutableBytes { pread(source, $0.baseAddress, wanted, off_t(offset)) }
+            guard got > 0, append(Array(buffer[..<got]), at: offset, to: target) else { return false }
+            offset += UInt64(got)
+        }
+        return true
     }
 }

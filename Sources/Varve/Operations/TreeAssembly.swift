@@ -55,26 +55,25 @@ extension ArchiveWorker {
     }
 
     private func encode(_ slice: Slice, of node: DirectoryNode) throws(StoreError) {
-        var cutter = node.state.withLock { $0.cutter }
         var record = ByteWriter()
         var recordCount = 0
-        var entryCount = 0
+        var entries: [(name: [UInt8], encoded: [UInt8])] = []
+        entries.reserveCapacity(slice.slots.count)
         for slot in slice.slots {
             guard let encoded = encoded(slot) else { continue }
-            entryCount += 1
-            let nameHash = { self.run.repository.keys.nameHash(slot.name) }
-            if let piece = cutter.append(encoded, nameHash: nameHash) { try storePiece(piece, node) }
-            if !slot.stat.isDirectory, run.statCacheWriter != nil, slot.stat.inode != 0 {
+            entries.append((slot.name, encoded))
+            if !slot.stat.isDirectory, run.caches.writer != nil, slot.stat.inode != 0 {
                 StatCacheWriter.encode(slot.stat, flags: slot.cacheFlags, encoded: encoded, into: &record)
                 recordCount += 1
             }
         }
-        let (done, count) = (cutter, entryCount)
-        node.state.withLock { state in
-            state.cutter = done
-            state.entryCount += count
+        let keys = run.repository.keys
+        let pieces = node.state.withLock { state -> [[UInt8]] in
+            state.entryCount += entries.count
+            return state.tree.append(entries, nameHash: keys.nameHash)
         }
-        run.statCacheWriter?.add(path: node.path, count: recordCount, entries: record.bytes)
+        for piece in pieces { try storePiece(piece, node) }
+        run.caches.writer?.add(.init(path: node.path, count: recordCount, entries: record.bytes))
     }
 
     func encoded(_ slot: Slot) -> [UInt8]? {
@@ -97,20 +96,24 @@ extension ArchiveWorker {
 
     /// The content of a directory whose slices are all encoded.
     private func directoryContent(_ node: DirectoryNode) throws(StoreError) -> DirectoryContent {
-        var cutter = node.state.withLock { $0.cutter }
-        switch cutter.finish() {
+        let tree = node.state.withLock { state in
+            defer { state.tree = DirectoryTree() }
+            return state.tree
+        }
+        switch tree.finish() {
         case .empty: return .empty
-        case .single(let tree):
-            return writesBlobs ? .tree(try content.store(.tree, tree)) : .empty
-        case .pieces(let rest):
-            for piece in rest { try storePiece(piece, node) }
+        case .tree(let tree): return writesBlobs ? .tree(try content.store(.tree, tree)) : .empty
+        case .lastPiece(let piece):
+            if let piece { try storePiece(piece, node) }
             guard writesBlobs else { return .empty }
-            let pieces = node.state.withLock { $0.pieces }
-            let fanout = run.repository.config.listFanout
-            return .treeList(
-                try ListCoding.build(leafIDs: pieces, fanout: fanout) { (encoded) throws(StoreError) -> BlobID in
-                    try content.store(.treeList, encoded)
-                })
+            return .treeList(try storePieceList(node.state.withLock { $0.pieces }))
+        }
+    }
+
+    func storePieceList(_ pieces: [BlobID]) throws(StoreError) -> BlobID {
+        let fanout = run.repository.config.listFanout
+        return try ListCoding.build(leafIDs: pieces, fanout: fanout) { (encoded) throws(StoreError) -> BlobID in
+            try content.store(.treeList, encoded)
         }
     }
 

@@ -10,6 +10,7 @@ final class WorkStack<Task: Sendable>: Sendable {
         var running = 0
         var idle = 0
         var error: StoreError?
+        var isOver = false
         /// Set while one worker wants the others to stand still.
         var isPausing = false
         var paused = 0
@@ -40,21 +41,33 @@ final class WorkStack<Task: Sendable>: Sendable {
 
     private enum Step {
         case task(Task)
-        case pause(generation: Int)
+        case pause
+        case dry
         case end
     }
 
-    /// Takes tasks and hands them to `body` until the work is over; each worker thread calls this once. `paused` runs
-    /// when another worker asked for a pause, before this one stands still.
-    func work(paused: () throws(StoreError) -> Void, _ body: (Task) throws(StoreError) -> Void) {
+    /// Takes tasks and hands them to `body` until the work is over; each worker thread calls this once.
+    ///
+    /// - Parameters:
+    ///   - whenDry: called when no task is left; what it returns is done before the work is over.
+    ///   - paused: called before this worker stands still because another one asked for a pause.
+    /// - Throws: never for a failed task, which stops all workers and is found in `error`.
+    func work(
+        whenDry: () -> [Task], paused: () throws(StoreError) -> Void, _ body: (Task) throws(StoreError) -> Void
+    ) {
         while true {
             switch nextStep() {
             case .end:
                 return
-            case .pause(let generation):
-                do { try paused() } catch { fail(error) }
-                state.withLock { $0.paused += 1 }
-                state.wait { $0.pauseGeneration > generation ? true : nil }
+            case .pause:
+                standStill(paused)
+            case .dry:
+                let more = whenDry()
+                state.withLock { state in
+                    state.tasks.append(contentsOf: more)
+                    state.running -= 1
+                    state.isOver = more.isEmpty
+                }
             case .task(let task):
                 do { try body(task) } catch { fail(error) }
                 state.withLock { $0.running -= 1 }
@@ -66,15 +79,16 @@ final class WorkStack<Task: Sendable>: Sendable {
         state.withLock { $0.idle += 1 }
         return state.wait { state in
             let step: Step
-            if state.error != nil {
+            if state.error != nil || state.isOver {
                 step = .end
             } else if state.isPausing {
-                step = .pause(generation: state.pauseGeneration)
+                step = .pause
             } else if let task = state.tasks.popLast() {
                 state.running += 1
                 step = .task(task)
             } else if state.running == 0 {
-                step = .end
+                state.running += 1
+                step = .dry
             } else {
                 return nil
             }
@@ -83,15 +97,24 @@ final class WorkStack<Task: Sendable>: Sendable {
         }
     }
 
+    private func standStill(_ paused: () throws(StoreError) -> Void) {
+        let generation = state.peek { $0.pauseGeneration }
+        do { try paused() } catch { fail(error) }
+        state.withLock { $0.paused += 1 }
+        state.wait { $0.pauseGeneration > generation || $0.error != nil ? true : nil }
+    }
+
     /// Runs `body` while every other of `workerCount` workers stands still between two tasks. Called by a worker inside a
-    /// task. Does nothing if another worker is pausing already or the work failed.
-    func pauseOthers(workerCount: Int, _ body: () throws(StoreError) -> Void) throws(StoreError) {
+    /// task. If another worker is pausing already, this one stands still for it instead.
+    func pauseOthers(
+        workerCount: Int, paused: () throws(StoreError) -> Void, _ body: () throws(StoreError) -> Void
+    ) throws(StoreError) {
         let mayPause = state.withLock { state in
-            guard !state.isPausing, state.error == nil else { return false }
+            guard !state.isPausing else { return false }
             state.isPausing = true
             return true
         }
-        guard mayPause else { return }
+        guard mayPause else { return standStill(paused) }
         defer {
             state.withLock { state in
                 state.isPausing = false

@@ -51,7 +51,7 @@ package final class Session: Sendable {
     }
 
     private static func open(
-        _ kind: SessionInfo.Kind, on backend: any Backend, program: String, snapshots: [SnapshotID]
+        _ kind: SessionKind, on backend: any Backend, program: String, snapshots: [SnapshotID]
     ) throws(StoreError) -> Session {
         guard let id = SessionID(bytes: try KeyWrapping.randomBytes(SessionID.byteCount)) else {
             throw StoreError(.failed, "a session needs 16 random bytes")
@@ -63,16 +63,16 @@ package final class Session: Sendable {
             pid: process.pid, startTime: process.startTime, program: program, snapshots: snapshots)
         try backend.makeDirectory(directory)
         try backend.putIfAbsent("\(directory)/info", info.encode(), session: nil)
-        try backend.replace("\(directory)/beat", SessionText.beat(0))
+        try backend.replace("\(directory)/beat", SessionBeat.encode(0))
         var seen: [String] = []
         var packs: Set<PackID> = []
         if kind == .writer {
             (seen, packs) = try condemned(on: backend)
-            try backend.putIfAbsent("\(directory)/seen", SessionText.seen(seen), session: nil)
+            try backend.putIfAbsent("\(directory)/seen", SessionSeen.encode(seen), session: nil)
         }
         let heart = try Heartbeat(every: 60) { count in
             // A missed beat is harmless: only a day without one counts.
-            try? backend.replace("\(directory)/beat", SessionText.beat(count))
+            try? backend.replace("\(directory)/beat", SessionBeat.encode(count))
         }
         return Session(id: id, seen: seen, condemnedPacks: packs, backend: backend, heart: heart)
     }

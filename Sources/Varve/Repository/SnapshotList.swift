@@ -44,7 +44,7 @@ public struct SnapshotList: Sendable {
     /// What a new manifest or record names as its tips: at most 64, sorted.
     package let tips: [FileID]
     /// What a new manifest or record carries as its sequence.
-    package let nextSequence: UInt64
+    package let nextSequence: Int
 
     init(reading repository: Repository) throws(StoreError) {
         var manifests: [SnapshotID: Manifest] = [:]
@@ -79,7 +79,7 @@ public struct SnapshotList: Sendable {
     /// Reads one manifest: its name, its seal and its rules checked.
     static func manifest(_ id: SnapshotID, _ repository: Repository) throws(StoreError) -> Manifest {
         let path = "manifests/\(id.hex)"
-        let bytes = try SealedFile.read(path, name: id, kind: .manifest, repository: repository)
+        let bytes = try SealedFile(keys: repository.keys, repository: repository.id).read(.manifest, id, from: repository.backend)
         do {
             return try Manifest(parsing: bytes, repositoryID: repository.id)
         } catch {
@@ -91,7 +91,7 @@ public struct SnapshotList: Sendable {
 
     private static func record(_ id: FileID, _ repository: Repository) throws(StoreError) -> Record {
         let path = "records/\(id.hex)"
-        let bytes = try SealedFile.read(path, name: id, kind: .record, repository: repository)
+        let bytes = try SealedFile(keys: repository.keys, repository: repository.id).read(.record, id, from: repository.backend)
         do {
             return try Record(parsing: bytes, repositoryID: repository.id)
         } catch {
@@ -100,7 +100,7 @@ public struct SnapshotList: Sendable {
     }
 
     private static func verifications(_ records: [FileID: Record]) -> [SnapshotID: Verification] {
-        var newest: [SnapshotID: (sequence: UInt64, id: FileID)] = [:]
+        var newest: [SnapshotID: (sequence: Int, id: FileID)] = [:]
         var result: [SnapshotID: Verification] = [:]
         for (id, record) in records where record.kind == "verified" {
             guard let level = record.details["level"]?.stringValue, let outcome = record.details["result"]?.stringValue
@@ -130,8 +130,8 @@ public struct SnapshotList: Sendable {
 
     private static func tips(
         _ manifests: [SnapshotID: Manifest], _ records: [FileID: Record]
-    ) -> ([FileID], UInt64) {
-        var sequences: [FileID: UInt64] = [:]
+    ) -> ([FileID], Int) {
+        var sequences: [FileID: Int] = [:]
         var named: Set<FileID> = []
         for (id, manifest) in manifests {
             sequences[id] = manifest.sequence
