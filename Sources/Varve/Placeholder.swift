@@ -1,6 +1,0 @@
-import Crypto
-import CryptoExtras
-import CB2
-import CZstd
-import CSys
-import VarveFormat
