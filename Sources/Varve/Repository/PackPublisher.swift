@@ -19,14 +19,14 @@ package final class PackPublisher: Sendable {
 
     private let backend: any Backend
     private let monitor: Monitor<State>
-    private let thread: WorkerThread
+    private let thread: BackgroundThread
 
     /// Starts the thread. The caller must `close` the publisher.
     package init(backend: any Backend) throws(StoreError) {
         self.backend = backend
         let monitor = Monitor(State())
         self.monitor = monitor
-        thread = try WorkerThread { Self.work(monitor) }
+        thread = try BackgroundThread { Self.work(monitor) }
     }
 
     /// Hands over a pack; waits while too many are waiting.
