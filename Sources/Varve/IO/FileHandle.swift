@@ -74,7 +74,7 @@ package struct FileHandle: ~Copyable, Sendable {
     /// Calls `body` with each name of this directory in no order, "." and ".." left out. The name is valid during the
     /// call only; `body` must not use this handle to list.
     package func forEachName(
-        _ body: (_ name: UnsafePointer<CChar>, _ kind: FileKind, _ inode: UInt64) throws(StoreError) -> Void
+        _ body: (_ name: UnsafePointer<CChar>, _ kind: FileType, _ inode: UInt64) throws(StoreError) -> Void
     ) throws(StoreError) {
         let size = 64 << 10
         let buffer = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 8)
@@ -87,7 +87,7 @@ package struct FileHandle: ~Copyable, Sendable {
                 let record = UnsafeRawPointer(buffer + offset)
                 offset += Int(sys_dirent_length(record))
                 guard let name = sys_dirent_name(record), !Self.isDots(name) else { continue }
-                try body(name, FileKind(directoryType: sys_dirent_type(record)), sys_dirent_inode(record))
+                try body(name, FileType(directoryType: sys_dirent_type(record)), sys_dirent_inode(record))
             }
         }
     }

@@ -1,7 +1,7 @@
 import CSys
 
 /// The kind of a file.
-package enum FileKind: UInt8, Sendable, Hashable {
+package enum FileType: UInt8, Sendable, Hashable {
     case regular, directory, symlink, fifo, socket, blockDevice, characterDevice, unknown
 
     /// The kind in the type bits of `st_mode`.
@@ -58,7 +58,7 @@ package struct FileStatus: Sendable, Hashable {
     /// Nanoseconds since 1970, saturated at the ends of Int64 (years 1677 and 2262).
     package let modified, changed: Int64
 
-    package var kind: FileKind { FileKind(mode: mode) }
+    package var kind: FileType { FileType(mode: mode) }
     /// The permission bits with setuid, setgid and sticky.
     package var permissions: UInt32 { mode & 0o7777 }
 

@@ -19,14 +19,14 @@ package final class PackPublisher: Sendable {
 
     private let backend: any Backend
     private let monitor: Monitor<State>
-    private let thread: WorkerThread
+    private let thread: BackgroundThread
 
     /// Starts the thread. The caller must `close` the publisher.
     package init(backend: any Backend) throws(StoreError) {
         self.backend = backend
         let monitor = Monitor(State())
         self.monitor = monitor
-        thread = try WorkerThread { Self.work(monitor) }
+        thread = try BackgroundThread { Self.work(monitor) }
     }
 
     /// Hands over a pack; waits while too many are waiting.
@@ -60,7 +60,7 @@ package final class PackPublisher: Sendable {
         do throws(StoreError) {
             try backend.syncDirectories(directories.sorted())
         } catch {
-            monitor.run { $0.failure = $0.failure ?? error }
+            monitor.withLock { $0.failure = $0.failure ?? error }
             throw error
         }
         return packs
@@ -68,7 +68,7 @@ package final class PackPublisher: Sendable {
 
     /// Ends the thread and gives up what is still waiting. To be called once, after the last commit point or an error.
     package func close() {
-        monitor.run { state in
+        monitor.withLock { state in
             state.isClosed = true
             Self.giveUp(&state)
         }
@@ -91,7 +91,7 @@ package final class PackPublisher: Sendable {
             }
             guard let pack = next else { return }
             let failure = publish(pack)
-            monitor.run { state in
+            monitor.withLock { state in
                 state.isBusy = false
                 if let failure {
                     state.failure = state.failure ?? failure

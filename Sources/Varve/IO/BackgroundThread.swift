@@ -1,7 +1,7 @@
 import Glibc
 
 /// A thread of our own. It is joined once, by whoever started it.
-package final class WorkerThread: Sendable {
+package final class BackgroundThread: Sendable {
     private final class Body: Sendable {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }

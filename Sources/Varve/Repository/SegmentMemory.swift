@@ -1,0 +1,89 @@
+import Glibc
+import VarveFormat
+
+/// The bytes of a segment, mapped from a file or held in memory, unchanged for as long as this lives.
+final class SegmentMemory: Sendable {
+    nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+    private let mappedLength: Int?
+
+    /// Copies bytes.
+    init(copying source: [UInt8]) {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: source.count, alignment: 64)
+        memory.copyBytes(from: source)
+        bytes = UnsafeRawBufferPointer(memory)
+        mappedLength = nil
+    }
+
+    /// Maps the first `length` bytes of an open file; nil if the system refuses.
+    init?(mapping descriptor: Int32, length: Int) {
+        guard length > 0, let base = mmap(nil, length, PROT_READ, MAP_SHARED, descriptor, 0), base != MAP_FAILED else {
+            return nil
+        }
+        bytes = UnsafeRawBufferPointer(start: base, count: length)
+        mappedLength = length
+    }
+
+    deinit {
+        if let mappedLength {
+            munmap(UnsafeMutableRawPointer(mutating: bytes.baseAddress), mappedLength)
+        } else {
+            bytes.deallocate()
+        }
+    }
+
+    /// Whether the bytes lie in our own memory.
+    var isCopied: Bool { mappedLength == nil }
+}
+
+/// An immutable run of the index: one segment in memory, and which of its packs count.
+final class IndexSegment: Sendable {
+    /// The index files that the segment was made of; none for what was read out of packs.
+    let sources: [FileID]
+    let memory: SegmentMemory
+    private nonisolated(unsafe) let view: SegmentView
+    /// By pack number; nil if all count.
+    private let usable: [Bool]?
+
+    /// - Parameter isUsable: whether entries of a pack count: it is present and not condemned.
+    init(
+        _ memory: SegmentMemory, repository: RepositoryID, sources: [FileID], isUsable: ((PackID) -> Bool)?
+    ) throws(FormatError) {
+        let view = try SegmentView(validating: memory.bytes, repository: repository)
+        self.sources = sources
+        self.memory = memory
+        self.view = view
+        guard let isUsable else {
+            usable = nil
+            return
+        }
+        let flags = (0..<view.packCount).map { isUsable(view.packID($0)) }
+        usable = flags.allSatisfy(\.self) ? nil : flags
+    }
+
+    var byteCount: Int { memory.bytes.count }
+
+    /// Hands out the view, valid within `body` only.
+    func withView<Result, Failure: Error>(
+        _ body: (SegmentView) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try withExtendedLifetime(self) { () throws(Failure) in try body(view) }
+    }
+
+    /// Whether the segment has the blob in a pack that counts.
+    func contains(_ id: BlobID) -> Bool {
+        let positions = view.positions(of: id)
+        guard !positions.isEmpty else { return false }
+        guard let usable else { return true }
+        return positions.contains { position in view.packNumber(at: position).map { usable[$0] } ?? false }
+    }
+
+    /// Appends the places of the blob in packs that count.
+    func appendLocations(of id: BlobID, to locations: inout [BlobLocation]) {
+        for position in view.positions(of: id) {
+            guard let pack = view.packNumber(at: position), usable?[pack] ?? true,
+                let location = view.location(at: position)
+            else { continue }
+            locations.append(location)
+        }
+    }
+}
