@@ -1,3 +1,5 @@
+import VarveFormat
+
 /// The sizes that steer a `Chunker`, in bytes.
 package struct ChunkParameters: Hashable, Sendable {
     /// The least length of a chunk that is not the last of its source: 64 or more.
@@ -73,5 +75,16 @@ package struct Chunker: Sendable {
             if let found { return found + 1 }
         }
         return end == parameters.maximum || isFinal ? end : nil
+    }
+}
+
+extension ChunkParameters {
+    /// The sizes of one class in config.
+    ///
+    /// - Throws: `damaged` for sizes that FORMAT.md does not allow.
+    init(_ sizes: ChunkSizes) throws(StoreError) {
+        guard let parameters = ChunkParameters(minimum: sizes.minimum, average: sizes.average, maximum: sizes.maximum)
+        else { throw StoreError(.damaged, "config has chunk sizes that are not allowed") }
+        self = parameters
     }
 }

@@ -1,4 +1,3 @@
-import CSys
 import Glibc
 import Synchronization
 import VarveFormat
@@ -93,7 +92,7 @@ final class ArchiveRun: Sendable {
         readLimiter = options.readLimit.map { ReadLimiter(bytesPerSecond: $0) }
         var own: Set<HardLinkTable.FileIdentity> = []
         for path in options.ownDirectories {
-            if let stat = withCName(path, { try? FileStat.at(AT_FDCWD, $0) }) {
+            if let stat = try? FileStat.at(AT_FDCWD, path) {
                 own.insert(HardLinkTable.FileIdentity(stat))
             }
         }
@@ -106,7 +105,7 @@ final class ArchiveRun: Sendable {
     /// The directory `/`: a source itself, or above the sources.
     func makeRoot() -> DirectoryNode {
         var kind = DirectoryNode.Kind.implied
-        if forest.rootIsSource, let stat = withCName([UInt8(ascii: "/")], { try? FileStat.at(AT_FDCWD, $0) }) {
+        if forest.rootIsSource, let stat = try? FileStat.at(AT_FDCWD, [UInt8(ascii: "/")]) {
             kind = sourceKind([], stat)
         }
         return DirectoryNode(parent: nil, slot: 0, name: [], kind: kind)

@@ -80,7 +80,7 @@ final class ArchiveWorker {
         let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK
         var descriptor: Int32
         do {
-            descriptor = try openDirectory(node, flags: flags | sys_o_noatime())
+            descriptor = try openDirectory(node, flags: flags | SYS_O_NOATIME)
         } catch {
             guard error.errno == EPERM else { throw error }
             descriptor = try openDirectory(node, flags: flags)
@@ -128,20 +128,6 @@ final class ArchiveWorker {
 
     /// Opens a name relative to a directory.
     func sysOpen(_ directory: Int32, _ name: [UInt8], _ flags: Int32) throws(StoreError) -> Int32 {
-        while true {
-            let descriptor = withCName(name) { sys_openat(directory, $0, flags | O_CLOEXEC, 0) }
-            if descriptor >= 0 { return descriptor }
-            if -descriptor != EINTR { throw StoreError(system: descriptor, "cannot be opened") }
-        }
-    }
-}
-
-/// Calls `body` with a name as a C string.
-func withCName<Result>(_ name: [UInt8], _ body: (UnsafePointer<CChar>) -> Result) -> Result {
-    (name + [0]).withUnsafeBufferPointer { bytes in
-        bytes.withMemoryRebound(to: CChar.self) { characters in
-            // An array that ends in a zero is not empty.
-            body(characters.baseAddress ?? UnsafePointer(bitPattern: 1).unsafelyUnwrapped)
-        }
+        try Syscalls.check(Syscalls.withName(name) { sys_openat(directory, $0, flags, 0) }, "open", nil)
     }
 }

@@ -1,4 +1,3 @@
-import CSys
 import VarveFormat
 
 extension ArchiveRun {
@@ -25,7 +24,7 @@ extension ArchiveRun {
     /// The inode flags of an open file, in the numbers of FORMAT.md section 9.1.
     func inodeFlags(_ descriptor: Int32, _ path: [UInt8]) -> UInt32 {
         do {
-            return KernelInodeFlags.stored(try KernelInodeFlags.read(descriptor))
+            return try InodeFlags.read(descriptor).rawValue
         } catch {
             report(path, "inode flags", error)
             return 0

@@ -37,6 +37,23 @@ package struct FileStat: Sendable, Hashable {
         gid = status.group
     }
 
+    /// What stands for the stat of a stream: a regular file without an inode.
+    init(streamMode: UInt32, uid: UInt32, gid: UInt32, seconds: Int64, nanoseconds: UInt32) {
+        (device, inode, size, blocks, specialDevice) = (0, 0, 0, 0, 0)
+        (mtimeSeconds, ctimeSeconds) = (seconds, seconds)
+        (mtimeNanoseconds, ctimeNanoseconds) = (nanoseconds, nanoseconds)
+        (mode, links) = (streamMode, 1)
+        self.uid = uid
+        self.gid = gid
+    }
+
+    /// Whether nothing says that the file was changed between this stat and another. Access times do not count.
+    package func isSameContent(as other: FileStat) -> Bool {
+        size == other.size && mtimeSeconds == other.mtimeSeconds && mtimeNanoseconds == other.mtimeNanoseconds
+            && ctimeSeconds == other.ctimeSeconds && ctimeNanoseconds == other.ctimeNanoseconds
+            && inode == other.inode && device == other.device
+    }
+
     /// The permissions with setuid, setgid and sticky.
     package var permissions: UInt32 { mode & 0o7777 }
     package var isRegular: Bool { mode & S_IFMT == S_IFREG }

@@ -1,16 +1,6 @@
 import CSys
 import Glibc
-
-/// One extended attribute: a user's own, an ACL, a capability, a label.
-package struct ExtendedAttribute: Sendable, Hashable {
-    package let name: [UInt8]
-    package let value: [UInt8]
-
-    package init(name: [UInt8], value: [UInt8]) {
-        self.name = name
-        self.value = value
-    }
-}
+package import VarveFormat
 
 /// A file whose extended attributes are read or written.
 package enum ExtendedAttributeTarget {

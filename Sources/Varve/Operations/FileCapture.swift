@@ -64,7 +64,7 @@ extension ArchiveWorker {
         let stat = slot.stat
         if stat.isSymbolicLink {
             type = .symlink
-            content = .symlink(target: try linkTarget(handle.descriptor, slot.name))
+            content = .symlink(target: try Syscalls.readLink(slot.name, at: handle.descriptor))
         } else if stat.isFIFO {
             type = .fifo
         } else if stat.isSocket {
@@ -73,7 +73,7 @@ extension ArchiveWorker {
             type = stat.isBlockDevice ? .blockDevice : .characterDevice
             content = .device(major: sys_major(stat.specialDevice), minor: sys_minor(stat.specialDevice))
         }
-        let xattrs = withCName(slot.name) { run.xattrs(.name(directory: handle.descriptor, $0), path) }
+        let xattrs = Syscalls.withName(slot.name) { run.xattrs(.name(directory: handle.descriptor, $0), path) }
         let entry = TreeEntry(
             name: slot.name, type: type,
             attributes: run.attributes(stat, xattrs: xattrs, inodeFlags: 0, isImplied: false), content: content)
@@ -81,14 +81,6 @@ extension ArchiveWorker {
         guard stat.links > 1 else { return .entry(entry) }
         run.links.add(.init(stat), path: path, entry: entry)
         return .linked(entry)
-    }
-
-    private func linkTarget(_ directory: Int32, _ name: [UInt8]) throws(StoreError) -> [UInt8] {
-        var result: Result<[UInt8], StoreError> = .failure(StoreError(.failed, "no name"))
-        withCName(name) { pointer in
-            result = Result { () throws(StoreError) in try readLink(directory, pointer) }
-        }
-        return try result.get()
     }
 
     /// A file that was read, whose content is complete after the next flush.

@@ -1,18 +1,8 @@
 import CSys
 import Glibc
+package import VarveFormat
 
-/// The flags of chattr(1) that varve keeps, in the numbering of FORMAT.md section 9.1.
-package struct InodeFlags: OptionSet, Sendable, Hashable {
-    package let rawValue: UInt32
-
-    package init(rawValue: UInt32) { self.rawValue = rawValue }
-
-    package static let immutable = InodeFlags(rawValue: 1 << 0)
-    package static let append = InodeFlags(rawValue: 1 << 1)
-    package static let noDump = InodeFlags(rawValue: 1 << 2)
-    package static let noAccessTime = InodeFlags(rawValue: 1 << 3)
-    package static let noCopyOnWrite = InodeFlags(rawValue: 1 << 4)
-
+extension InodeFlags {
     /// Every flag with the kernel's bit for it, in an order in which they can be set one after the other.
     static let kernelBits: [(flag: InodeFlags, bit: UInt32)] = [
         (.noDump, SYS_FS_NODUMP), (.noAccessTime, SYS_FS_NOATIME), (.noCopyOnWrite, SYS_FS_NOCOW),

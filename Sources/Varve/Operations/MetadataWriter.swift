@@ -1,5 +1,6 @@
 import CSys
 import Glibc
+package import VarveFormat
 
 /// A file whose attributes are to be written.
 package enum MetadataTarget: Sendable {
@@ -51,9 +52,9 @@ package final class MetadataWriter: Sendable {
     package var losses: [MetadataLoss: Int] { lost.all }
 
     /// Sets what must be set while a new regular file is empty: that its blocks are not copied on write.
-    package func prepare(_ descriptor: Int32, _ attributes: EntryAttributes) {
+    package func prepare(_ descriptor: Int32, _ attributes: Attributes) {
         var flags: UInt32 = 0
-        guard attributes.inodeFlags.contains(.noCopyOnWrite), sys_get_inode_flags(descriptor, &flags) >= 0 else {
+        guard InodeFlags(rawValue: attributes.inodeFlags).contains(.noCopyOnWrite), sys_get_inode_flags(descriptor, &flags) >= 0 else {
             return
         }
         // Whether this worked shows in the end, when all flags are compared.
@@ -62,7 +63,7 @@ package final class MetadataWriter: Sendable {
 
     /// Writes all attributes. What fails keeps nothing else from being written; the first failure that is not a
     /// `MetadataLoss` is thrown in the end, without a path, which the caller knows.
-    package func apply(_ attributes: EntryAttributes, to target: MetadataTarget) throws(StoreError) {
+    package func apply(_ attributes: Attributes, to target: MetadataTarget) throws(StoreError) {
         let before = try FileStat.of(target.descriptor)
         var failures = Failures()
         let flags = clearedFlags(target, before)
@@ -73,7 +74,7 @@ package final class MetadataWriter: Sendable {
             failures.run { () throws(StoreError) in try setMode(attributes, target, before, owner) }
         }
         failures.run { () throws(StoreError) in try setTime(attributes, target) }
-        if let flags { setFlags(attributes.inodeFlags, target.descriptor, from: flags) }
+        if let flags { setFlags(InodeFlags(rawValue: attributes.inodeFlags), target.descriptor, from: flags) }
         if let first = failures.first { throw first }
     }
 
@@ -82,7 +83,7 @@ package final class MetadataWriter: Sendable {
     /// - Parameter type: the type that it was made with, one of `S_IF...`.
     /// - Throws: `refused` if something else has the name meanwhile.
     package func apply(
-        _ attributes: EntryAttributes, toName name: [UInt8], in directory: OpenDirectory, type: UInt32
+        _ attributes: Attributes, toName name: [UInt8], in directory: OpenDirectory, type: UInt32
     ) throws(StoreError) {
         let descriptor = try directory.openHandle(name)
         defer { _ = sys_close(descriptor) }
@@ -104,7 +105,7 @@ package final class MetadataWriter: Sendable {
     }
 
     /// Whose the file should be on this machine.
-    private func wantedOwner(_ attributes: EntryAttributes) -> Owner {
+    private func wantedOwner(_ attributes: Attributes) -> Owner {
         guard ownership != .numbers else { return Owner(uid: attributes.uid, gid: attributes.gid) }
         return Owner(
             uid: names.uid(attributes.owner) ?? attributes.uid, gid: names.gid(attributes.group) ?? attributes.gid)
@@ -112,7 +113,7 @@ package final class MetadataWriter: Sendable {
 
     /// Sets the owner and returns whose the file is now.
     private func setOwner(
-        _ attributes: EntryAttributes, _ target: MetadataTarget, _ before: FileStat, _ failures: inout Failures
+        _ attributes: Attributes, _ target: MetadataTarget, _ before: FileStat, _ failures: inout Failures
     ) -> Owner {
         let wanted = wantedOwner(attributes)
         let actual = Owner(uid: before.uid, gid: before.gid)
@@ -133,7 +134,7 @@ package final class MetadataWriter: Sendable {
 
     /// Sets the mode; setuid and setgid only where they give the rights of the owner that they were recorded with.
     private func setMode(
-        _ attributes: EntryAttributes, _ target: MetadataTarget, _ before: FileStat, _ owner: Owner
+        _ attributes: Attributes, _ target: MetadataTarget, _ before: FileStat, _ owner: Owner
     ) throws(StoreError) {
         let wanted = wantedOwner(attributes)
         let recorded = attributes.mode & 0o7777
@@ -155,7 +156,7 @@ package final class MetadataWriter: Sendable {
 
     // MARK: times
 
-    private func setTime(_ attributes: EntryAttributes, _ target: MetadataTarget) throws(StoreError) {
+    private func setTime(_ attributes: Attributes, _ target: MetadataTarget) throws(StoreError) {
         guard attributes.mtimeNanoseconds < 1_000_000_000 else {
             throw StoreError(.damaged, "the recorded time has more than 999,999,999 nanoseconds")
         }

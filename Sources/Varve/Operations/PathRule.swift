@@ -5,7 +5,7 @@
 /// or a set is anchored to each source; but if it starts with the path of the source itself (`/home/u/tmp` in the
 /// source `/home/u`) it is taken as that absolute path. A slash at the end restricts it to directories. Patterns match
 /// bytes and upper case differs from lower.
-package struct PathRule: Sendable, Hashable {
+package struct PathRule: Sendable, Hashable, CustomStringConvertible {
     /// Where a rule was written.
     package enum Origin: Sendable, Hashable, CustomStringConvertible {
         /// A command-line option or a setting, by its name.
@@ -41,6 +41,8 @@ package struct PathRule: Sendable, Hashable {
     package let text: [UInt8]
     package let origin: Origin
     package let action: Action
+    /// The rule as written and where it came from; bytes that are not UTF-8 are replaced.
+    package var description: String { "\(String(decoding: text, as: UTF8.self)) (\(origin))" }
     package let directoriesOnly: Bool
     package let isAnchored: Bool
     /// The pattern without `!` and without the slashes at its ends.

@@ -101,8 +101,9 @@ extension ArchiveWorker {
         let path = node.path(of: PathRules.ignoreFileName.utf8)
         do {
             let text = try readSmallFile(handle.descriptor, Array(PathRules.ignoreFileName.utf8), limit: 1 << 20)
-            let rules = try PathRule.parseLines(text) { .ignoreFile(directory: node.path, line: $0) }
-            return inherited.adding(ignoreFile: rules, in: node.path)
+            let parsed = PathRule.parseLines(text) { .ignoreFile(directory: node.path, line: $0) }
+            for problem in parsed.problems { run.report(path, "ignore file", problem) }
+            return inherited.adding(ignoreFile: parsed.rules, in: node.path)
         } catch {
             run.report(path, "ignore file", error)
             return inherited
@@ -190,13 +191,7 @@ extension ArchiveWorker {
     }
 
     private func stat(_ directory: Int32, _ name: [UInt8], follows: Bool) throws(StoreError) -> FileStat {
-        guard follows else {
-            var result: Result<FileStat, StoreError> = .failure(StoreError(.failed, "no name"))
-            withCName(name) { pointer in
-                result = Result { () throws(StoreError) in try FileStat.at(directory, pointer) }
-            }
-            return try result.get()
-        }
+        guard follows else { return try FileStat.at(directory, name) }
         let descriptor = try sysOpen(directory, name, O_PATH)
         defer { close(descriptor) }
         return try FileStat.of(descriptor)
@@ -209,8 +204,8 @@ extension ArchiveWorker {
         var buffer = [UInt8](repeating: 0, count: 16 << 10)
         while bytes.count < limit {
             let count = sys_read(descriptor, &buffer, buffer.count)
-            if count < 0 { throw StoreError(system: count, "cannot be read") }
             if count == 0 { break }
+            try Syscalls.check(count, "read the file", nil)
             bytes.append(contentsOf: buffer[..<count])
         }
         return bytes

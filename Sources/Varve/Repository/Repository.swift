@@ -47,7 +47,7 @@ public final class Repository: Sendable {
     /// Whether everything but the configuration is sealed.
     public var isEncrypted: Bool { config.suite != .none }
     /// Worker threads to use.
-    package var threadCount: Int { options.threads > 0 ? options.threads : WorkerThread.coreCount }
+    package var threadCount: Int { options.threads > 0 ? options.threads : Threads.processorCount }
 
     /// Opens the repository in a local directory.
     ///
