@@ -338,3 +338,5 @@ static inline void sys_erase(void *buffer, size_t count) { explicit_bzero(buffer
 
 /// No core dumps and no debugger of the same user while keys are in memory.
 static inline int sys_forbid_dumps(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0; }
+
+#include "metadata.h"
