@@ -1,6 +1,14 @@
-import ArgumentParser
+import CSys
+import Glibc
+import Varve
 
 @main
-struct Varve: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "varve")
+enum Main {
+    static func main() {
+        Allocator.tune()
+        // Secrets must not land in a core dump; where the kernel refuses, nothing is lost.
+        _ = sys_forbid_dumps()
+        let runner = CommandRunner(environment: Environment(), signals: Signals())
+        exit(runner.run(ArgumentBytes.commandLine()).code)
+    }
 }
