@@ -140,8 +140,13 @@ extension ArchiveWorker {
                 isKeptForContent = true
             }
         }
-        let stat = try known ?? names.withName(index) { (name, _) throws(StoreError) in
-            try FileStat.at(handle.descriptor, name)
+        let stat: FileStat
+        if let known {
+            stat = known
+        } else {
+            stat = try names.withName(index) { (name, _) throws(StoreError) in
+                try FileStat.at(handle.descriptor, name)
+            }
         }
         if stat.isRegular, let limit = run.options.exclusions.largerThan, stat.size > limit {
             counters.excluded += 1
