@@ -211,7 +211,9 @@ static inline int sys_fstat(int descriptor, struct sys_status *status) {
 static inline int sys_statx_extra(int directory, const char *path, int flags, int64_t *birth, uint64_t *attributes) {
     struct statx raw;
     int result;
-    do { result = (int)syscall(SYS_statx, directory, path, flags, STATX_BTIME, &raw); } while (result < 0 && errno == EINTR);
+    do {
+        result = (int)syscall(SYS_statx, directory, path, flags, STATX_BTIME, &raw);
+    } while (result < 0 && errno == EINTR);
     if (result < 0) return -errno;
     *birth = raw.stx_mask & STATX_BTIME ? raw.stx_btime.tv_sec * 1000000000 + raw.stx_btime.tv_nsec : 0;
     *attributes = raw.stx_attributes & raw.stx_attributes_mask;
