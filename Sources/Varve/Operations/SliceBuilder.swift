@@ -197,7 +197,7 @@ extension ArchiveWorker {
 
     private func stat(_ directory: Int32, _ name: [UInt8], follows: Bool) throws(StoreError) -> FileStat {
         guard follows else { return try FileStat.at(directory, name) }
-        let descriptor = try sysOpen(directory, name, O_PATH)
+        let descriptor = try sysOpen(directory, name, SYS_O_PATH)
         defer { close(descriptor) }
         return try FileStat.of(descriptor)
     }
