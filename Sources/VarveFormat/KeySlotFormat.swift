@@ -17,9 +17,12 @@ public struct KeySlotRecord: Hashable, Sendable {
     /// Bytes of the encoded record that the sealed master key is bound to.
     public static let associatedByteCount = 144
     static let magic = Array("varvslot".utf8)
-    static let saltByteCount = 32
-    static let nonceByteCount = 12
-    static let sealedByteCount = 48
+    /// Bytes of the scrypt salt.
+    public static let saltByteCount = 32
+    /// Bytes of the nonce.
+    public static let nonceByteCount = 12
+    /// Bytes of the sealed master key, tag included.
+    public static let sealedByteCount = 48
 
     /// What opens the slot.
     public let kind: KeySlotKind

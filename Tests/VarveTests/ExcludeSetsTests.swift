@@ -16,7 +16,8 @@ struct ExcludeSetsTests {
     @Test(
         "well-known names are left out",
         arguments: [
-            ("python", ".venv/"), ("python", "a/venv/bin/python"), ("python", "env/x"), ("python", "x/__pycache__/y.pyc"),
+            ("python", ".venv/"), ("python", "a/venv/bin/python"), ("python", "env/x"),
+            ("python", "x/__pycache__/y.pyc"),
             ("python", "m.pyo"), ("ide", ".idea/x"), ("ide", ".vscode/"), ("vcs", "p/.git/HEAD"), ("vcs", ".git"),
             ("vcs", ".gitignore"), ("os", ".DS_Store"), ("os", "a/Thumbs.db"), ("logs", "a.log"), ("logs", "a.log.1"),
             ("logs", "x.pid"), ("logs", "x.tmp"), ("caches", ".cache/x"), ("caches", "h/.npm/_cacache/a"),

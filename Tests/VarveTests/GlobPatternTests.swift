@@ -37,7 +37,9 @@ struct GlobPatternTests {
         #expect(try !matches(pattern, text))
     }
 
-    @Test("an unclosed bracket and a lone backslash are usage errors", arguments: ["[", "a[b", "[]", "[!]", "[a-", "a\\"])
+    @Test(
+        "an unclosed bracket and a lone backslash are usage errors",
+        arguments: ["[", "a[b", "[]", "[!]", "[a-", "a\\"])
     func malformed(_ pattern: String) {
         #expect { try GlobPattern(Array(pattern.utf8)) } throws: { ($0 as? StoreError)?.code == .usage }
     }

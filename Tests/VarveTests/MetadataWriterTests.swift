@@ -107,7 +107,9 @@ struct MetadataWriterTests {
         }
     }
 
-    @Test("the ends of the recorded range are set as far as the file system goes, and said", arguments: [Int64.min, .max])
+    @Test(
+        "the ends of the recorded range are set as far as the file system goes, and said",
+        arguments: [Int64.min, .max])
     func extremeTimes(_ seconds: Int64) throws {
         try scratch.file("f")
         var wanted = plain()
@@ -187,7 +189,9 @@ struct MetadataWriterTests {
             try apply(wanted, toFile: name)
             if writer.losses[.inodeFlags] == nil {
                 #expect(try attributes(directory, bytes(name)) == wanted)
-                #expect(throws: StoreError.self) { try directory.rename(bytes(name), to: bytes("x"), ifTaken: .replaced) }
+                #expect(throws: StoreError.self) {
+                    try directory.rename(bytes(name), to: bytes("x"), ifTaken: .replaced)
+                }
             }
             try apply(plain(), toFile: name)
             #expect(try attributes(directory, bytes(name)) == plain())

@@ -5,7 +5,9 @@ import Varve
 struct PathRuleTests {
     private let origin = PathRule.Origin.option("--exclude")
 
-    @Test("a pattern that could match nothing is a usage error", arguments: ["", "/", "!", "!/", "//", "a//", "[", "x\\"])
+    @Test(
+        "a pattern that could match nothing is a usage error",
+        arguments: ["", "/", "!", "!/", "//", "a//", "[", "x\\"])
     func refused(_ text: String) {
         #expect { try PathRule(Array(text.utf8), origin: origin) } throws: { ($0 as? StoreError)?.code == .usage }
     }

@@ -184,7 +184,8 @@ struct PathRulesTests {
         #expect(set.excludes("/src/a/b/c.o"))
         #expect(!set.excludes("/src/a/b/q.o"), "an option is stronger")
         #expect(!base.excludes("/src/a/x"), "the rules above are untouched")
-        let inner = set.adding(ignoreFile: [try rule("!*.o", .ignoreFile(directory: directory, line: 1))], in: directory)
+        let deeper = try rule("!*.o", .ignoreFile(directory: directory, line: 1))
+        let inner = set.adding(ignoreFile: [deeper], in: directory)
         #expect(!inner.excludes("/src/a/c.o"), "the deeper file wins")
     }
 
@@ -199,8 +200,9 @@ struct PathRulesTests {
         #expect(decider("/src/venv/keep")?.origin.description == "--exclude")
         #expect(decider("/src/x.c")?.origin.description == "list line 1")
         #expect(decider("/src/x.h") == nil)
+        let directory = Array("/src/d".utf8)
         let nested = set.adding(
-            ignoreFile: [try rule("*.h", .ignoreFile(directory: Array("/src/d".utf8), line: 7))], in: Array("/src/d".utf8))
+            ignoreFile: [try rule("*.h", .ignoreFile(directory: directory, line: 7))], in: directory)
         let decision = nested.decision("/src/d/x.h")
         #expect(nested.rule(for: decision)?.origin.description == "/src/d/.varveignore line 7")
     }

@@ -66,7 +66,7 @@ final class ArchiveWorker {
 
     /// A directory above the sources: attributes only; its names are those that lead to them.
     private func openImplied(_ node: DirectoryNode) throws(StoreError) {
-        let descriptor = try openDirectory(node, flags: O_PATH | O_DIRECTORY)
+        let descriptor = try openDirectory(node, flags: SYS_O_PATH | O_DIRECTORY)
         let handle = DirectoryHandle(owning: descriptor)
         let stat = try FileStat.of(descriptor)
         let attributes = run.attributes(stat, xattrs: [], inodeFlags: 0, isImplied: true)

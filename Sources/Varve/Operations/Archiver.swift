@@ -1,5 +1,5 @@
 import Glibc
-public import VarveFormat
+import VarveFormat
 
 /// Captures directories and streams as one snapshot.
 ///

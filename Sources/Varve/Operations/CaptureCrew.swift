@@ -27,7 +27,7 @@ final class CaptureCrew: Sendable {
         run.stack.push([.directory(commit.rootNode)])
         try Threads.run(workerCount) { [self] (_) throws(StoreError) in
             let worker = try makeWorker()
-            do {
+            do throws(StoreError) {
                 drive(worker)
                 if let error = run.stack.error { throw error }
                 try worker.content.finishPacks()
@@ -68,7 +68,7 @@ final class CaptureCrew: Sendable {
             whenDry: { run.releaseWaiting() },
             paused: { () throws(StoreError) in try worker.content.finishPacks() }
         ) { (task) throws(StoreError) in
-            do {
+            do throws(StoreError) {
                 try worker.perform(task)
             } catch where error.code == .interrupted {
                 try checkpoint(worker)

@@ -121,7 +121,7 @@ final class ContentWriter {
         if index.claim(id) {
             newBlobCount += 1
             addedBytes += UInt64(bytes.count)
-            try bytes.withUnsafeBytes { (bytes) throws(StoreError) in try tree?.add(type, id, bytes) }
+            try bytes.withBytes { (bytes) throws(StoreError) in try tree?.add(type, id, bytes) }
         }
         return id
     }

@@ -78,7 +78,7 @@ package struct FileStat: Sendable, Hashable {
     /// - Throws: as the system says; without a path, which the caller knows.
     package static func at(_ directory: Int32, _ name: UnsafePointer<CChar>) throws(StoreError) -> FileStat {
         var status = sys_status()
-        let flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT
+        let flags = AT_SYMLINK_NOFOLLOW | SYS_AT_NO_AUTOMOUNT
         try Syscalls.check(sys_fstatat(directory, name, &status, flags), "read the attributes", nil)
         return FileStat(status)
     }
@@ -86,7 +86,7 @@ package struct FileStat: Sendable, Hashable {
     /// Status of a name in a directory, as `at` for C strings. Errors carry the name.
     package static func at(_ directory: Int32, _ name: [UInt8]) throws(StoreError) -> FileStat {
         var status = sys_status()
-        let flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT
+        let flags = AT_SYMLINK_NOFOLLOW | SYS_AT_NO_AUTOMOUNT
         let result = Syscalls.withName(name) { sys_fstatat(directory, $0, &status, flags) }
         try Syscalls.check(result, "read the attributes", name)
         return FileStat(status)

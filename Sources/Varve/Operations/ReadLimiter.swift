@@ -21,8 +21,9 @@ final class ReadLimiter: Sendable {
             return due > now ? due - now : 0
         }
         guard wait > 0 else { return }
-        var time = timespec(tv_sec: Int(wait / 1_000_000_000), tv_nsec: Int(wait % 1_000_000_000))
-        while nanosleep(&time, &time) != 0 && errno == EINTR {}
+        var rest = timespec(tv_sec: Int(wait / 1_000_000_000), tv_nsec: Int(wait % 1_000_000_000))
+        var time = rest
+        while nanosleep(&time, &rest) != 0 && errno == EINTR { time = rest }
     }
 
     static func now() -> UInt64 {

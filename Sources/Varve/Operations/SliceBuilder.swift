@@ -140,8 +140,13 @@ extension ArchiveWorker {
                 isKeptForContent = true
             }
         }
-        let stat = try known ?? names.withName(index) { (name, _) throws(StoreError) in
-            try FileStat.at(handle.descriptor, name)
+        let stat: FileStat
+        if let known {
+            stat = known
+        } else {
+            stat = try names.withName(index) { (name, _) throws(StoreError) in
+                try FileStat.at(handle.descriptor, name)
+            }
         }
         if stat.isRegular, let limit = run.options.exclusions.largerThan, stat.size > limit {
             counters.excluded += 1
@@ -192,7 +197,7 @@ extension ArchiveWorker {
 
     private func stat(_ directory: Int32, _ name: [UInt8], follows: Bool) throws(StoreError) -> FileStat {
         guard follows else { return try FileStat.at(directory, name) }
-        let descriptor = try sysOpen(directory, name, O_PATH)
+        let descriptor = try sysOpen(directory, name, SYS_O_PATH)
         defer { close(descriptor) }
         return try FileStat.of(descriptor)
     }

@@ -101,7 +101,7 @@ final class WorkStack<Task: Sendable>: Sendable {
         let generation = state.peek { $0.pauseGeneration }
         do { try paused() } catch { fail(error) }
         state.withLock { $0.paused += 1 }
-        state.wait { $0.pauseGeneration > generation || $0.error != nil ? true : nil }
+        _ = state.wait { $0.pauseGeneration > generation || $0.error != nil ? true : nil }
     }
 
     /// Runs `body` while every other of `workerCount` workers stands still between two tasks. Called by a worker inside a

@@ -1,5 +1,6 @@
 import CSys
 import Glibc
+import VarveFormat
 
 /// Makes the extended attributes of one file equal to a list.
 struct XattrWriter {

@@ -93,7 +93,7 @@ public enum KeySlots {
             case (.password(let password), .password):
                 let cost = [record.scryptLogN, record.scryptR, record.scryptP] + record.scryptSalt
                 let parameters = ScryptParameters(
-                    logN: record.scryptLogN, r: UInt32(record.scryptR), p: UInt32(record.scryptP))
+                    logN: record.scryptLogN, r: record.scryptR, p: record.scryptP)
                 let stretched: SecretBytes
                 if let known = stretches[cost] {
                     stretched = known
@@ -123,37 +123,41 @@ public enum KeySlots {
         _ secret: RepositorySecret, master: SecretBytes, config: RepositoryConfig, configBytes: [UInt8], label: String,
         timeMade: Int64, scryptSalt: [UInt8]
     ) throws(StoreError) -> [UInt8] {
-        var record = KeySlotRecord(kind: .keyFile, suite: config.suite, repositoryID: config.repositoryID)
-        record.timeMade = timeMade
-        record.label = label
+        func record(_ wrapped: KeyWrapping.Wrapped?) -> KeySlotRecord {
+            let cost = ScryptParameters.standard
+            let zeros = KeyWrapping.Wrapped(
+                nonce: Array(repeating: 0, count: KeySlotRecord.nonceByteCount),
+                bytes: Array(repeating: 0, count: KeySlotRecord.sealedByteCount))
+            let wrapped = wrapped ?? zeros
+            guard case .password = secret else {
+                return KeySlotRecord(
+                    kind: .keyFile, suite: config.suite, repositoryID: config.repositoryID, timeMade: timeMade,
+                    label: label, nonce: wrapped.nonce, sealed: wrapped.bytes)
+            }
+            return KeySlotRecord(
+                kind: .password, suite: config.suite, repositoryID: config.repositoryID, scryptLogN: cost.logN,
+                scryptR: cost.r, scryptP: cost.p, scryptSalt: scryptSalt, timeMade: timeMade, label: label,
+                nonce: wrapped.nonce, sealed: wrapped.bytes)
+        }
         let wrapping: KeyWrapping.Secret
         switch secret {
-        case .keyFile(let key):
-            wrapping = .keyFile(key)
+        case .keyFile(let key): wrapping = .keyFile(key)
         case .password(let password):
-            let cost = ScryptParameters.standard
-            record.kind = .password
-            record.scryptLogN = cost.logN
-            record.scryptR = UInt8(cost.r)
-            record.scryptP = UInt8(cost.p)
-            record.scryptSalt = scryptSalt
             wrapping = .stretchedPassword(
-                try KeyWrapping.stretch(password: password, salt: scryptSalt, parameters: cost))
+                try KeyWrapping.stretch(password: password, salt: scryptSalt, parameters: .standard))
         }
         let wrapped = try KeyWrapping.wrap(
             master: master, with: wrapping, configDigest: SHA256Digest.of(configBytes),
-            associated: record.associatedData())
-        record.nonce = wrapped.nonce
-        record.sealed = wrapped.bytes
-        return KeySlotFile(record: record, configBytes: configBytes).encode(sha256: SHA256Digest.of)
+            associated: record(nil).associatedData())
+        return KeySlotFile(record: record(wrapped), configBytes: configBytes).encode(sha256: SHA256Digest.of)
     }
 
     /// The bytes of a slot file that only carries config, for unencrypted repositories.
     package static func encodeConfigCopy(
         config: RepositoryConfig, configBytes: [UInt8], timeMade: Int64
     ) -> [UInt8] {
-        var record = KeySlotRecord(kind: .configCopy, suite: config.suite, repositoryID: config.repositoryID)
-        record.timeMade = timeMade
+        let record = KeySlotRecord(
+            kind: .configCopy, suite: config.suite, repositoryID: config.repositoryID, timeMade: timeMade, label: "")
         return KeySlotFile(record: record, configBytes: configBytes).encode(sha256: SHA256Digest.of)
     }
 }
@@ -183,9 +187,10 @@ extension Repository {
         let master = try KeySlots.master(slots, configBytes: configBytes, secrets: existing)
         // One salt for all password slots, so that opening costs one stretch.
         let salt = slots.compactMap(\.record).first { $0.kind == .password }?.scryptSalt
+        let newSalt = try KeyWrapping.randomBytes(KeySlotRecord.saltByteCount)
         let bytes = try KeySlots.encodeSlot(
             secret, master: master, config: config, configBytes: configBytes, label: label, timeMade: timeMade,
-            scryptSalt: try salt ?? KeyWrapping.randomBytes(32))
+            scryptSalt: salt ?? newSalt)
         let name = SHA256Digest.of(bytes)
         try backend.putIfAbsent("keys/\(name.hex)", bytes, session: nil)
         return name

@@ -9,7 +9,7 @@ package struct ProcessIdentity: Sendable, Hashable {
     package let pidNamespace: String
     package let pid: Int
     /// Clock ticks between boot and the start of the process: tells a reused pid from the old one.
-    package let startTime: UInt64
+    package let startTime: Int
 
     /// The running process.
     package static let current = ProcessIdentity(
@@ -28,17 +28,17 @@ package struct ProcessIdentity: Sendable, Hashable {
 
     /// Field 22 of /proc/PID/stat; nil if there is no such process. The command name before it may hold anything, so
     /// fields are counted from the last closing parenthesis.
-    private static func startTime(of pid: Int) -> UInt64? {
+    private static func startTime(of pid: Int) -> Int? {
         let stat = text("/proc/\(pid)/stat")
         guard let close = stat.lastIndex(of: ")") else { return nil }
         let fields = stat[stat.index(after: close)...].split(separator: " ")
-        return fields.count > 19 ? UInt64(fields[19]) : nil
+        return fields.count > 19 ? Int(fields[19]) : nil
     }
 
     private static func hostName() -> String {
         var buffer = [UInt8](repeating: 0, count: 256)
         let result = buffer.withUnsafeMutableBytes { bytes in
-            gethostname(bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count - 1)
+            bytes.baseAddress.map { gethostname($0.assumingMemoryBound(to: CChar.self), bytes.count - 1) }
         }
         return result == 0 ? String(decoding: buffer.prefix { $0 != 0 }, as: UTF8.self) : "localhost"
     }
@@ -54,10 +54,7 @@ package struct ProcessIdentity: Sendable, Hashable {
     }
 
     private static func link(_ path: String) -> String {
-        var buffer = [UInt8](repeating: 0, count: 256)
-        let count = buffer.withUnsafeMutableBytes { bytes in
-            readlink(path, bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count)
-        }
-        return count > 0 ? String(decoding: buffer.prefix(count), as: UTF8.self) : ""
+        let target = try? Syscalls.readLink(Array(path.utf8))
+        return String(decoding: target ?? [], as: UTF8.self)
     }
 }

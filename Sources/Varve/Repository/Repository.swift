@@ -54,7 +54,7 @@ public final class Repository: Sendable {
     /// - Throws: `noRepository`, `wrongKey` (no secret opens it), `damaged` (config and all its copies, or the only key
     ///   slots), `unsupported` (another format or feature), `refused` (secrets for an unencrypted repository).
     public static func open(at path: String, options: OpenOptions) throws(StoreError) -> Repository {
-        try open(on: try LocalBackend(path: path), options: options)
+        try open(on: LocalBackend(path: path), options: options)
     }
 
     /// Opens the repository on any backend.

@@ -1,4 +1,4 @@
-package import VarveFormat
+import VarveFormat
 
 extension Repository {
     /// How a new repository is made.
@@ -24,7 +24,7 @@ extension Repository {
     public static func create(
         at path: String, options: CreateOptions, openOptions: OpenOptions
     ) throws(StoreError) -> Repository {
-        try create(on: try LocalBackend(path: path), options: options, openOptions: openOptions)
+        try create(on: LocalBackend(path: path), options: options, openOptions: openOptions)
     }
 
     /// Makes a repository on any backend. config comes last: a place without it is not a repository.
@@ -56,12 +56,14 @@ extension Repository {
     }
 
     private static func config(_ id: RepositoryID, _ options: CreateOptions) throws(StoreError) -> RepositoryConfig {
-        var config = RepositoryConfig(repositoryID: id, suite: options.secret == nil ? .none : .aes256GCM)
+        var config = RepositoryConfig(
+            repositoryID: id, suite: options.secret == nil ? .none : .aes256GCM, listFanout: 64, packBytes: 16 << 20,
+            treePackBytes: 4 << 20)
         if let bytes = options.packBytes { config.packBytes = bytes }
         if let average = options.fileChunkAverage {
             config.chunker.file = ChunkSizes(minimum: average / 4, average: average, maximum: average * 4)
         }
-        do {
+        do throws(FormatError) {
             // Its own parser is the judge of what is allowed.
             _ = try RepositoryConfig(parsing: config.encode(sha256: SHA256Digest.of), sha256: SHA256Digest.of)
         } catch {

@@ -1,4 +1,4 @@
-import VarveFormat
+package import VarveFormat
 
 extension Repository {
     /// The directory for caches of this repository at this place: a copy elsewhere has the same id, but may hold less.
