@@ -1,6 +1,6 @@
 import CSys
 package import Varve
-package import VarveFormat
+import VarveFormat
 
 /// Looks for what keeps backups from working: the same conditions that errors name, asked before they happen.
 package struct Doctor {

@@ -78,14 +78,18 @@ package struct RuleExplanation: Sendable {
             let descriptor = try? Syscalls.open(directory, flags: SYS_O_RDONLY | SYS_O_DIRECTORY)
         else { return nil }
         defer { _ = sys_close(descriptor) }
-        var names = NameList()
-        for name in markers.names + [Array("CACHEDIR.TAG".utf8)] where exists(name, in: descriptor) {
-            try? name.withUnsafeBytes { bytes throws(StoreError) in
-                try names.append(bytes, type: SYS_DT_UNKNOWN)
-            }
-        }
+        let wanted = markers.names + [Array("CACHEDIR.TAG".utf8)]
+        var names = list(wanted.filter { exists($0, in: descriptor) })
         names.sort()
         return markers.marker(in: names, directory: descriptor)
+    }
+
+    private static func list(_ names: [[UInt8]]) -> NameList {
+        names.reduce(NameList()) { list, name in
+            var longer = list
+            _ = name.withUnsafeBytes { bytes in Result { try longer.append(bytes, type: SYS_DT_UNKNOWN) } }
+            return longer
+        }
     }
 
     private static func exists(_ name: [UInt8], in directory: Int32) -> Bool {

@@ -1,5 +1,5 @@
 package import Varve
-package import VarveFormat
+import VarveFormat
 
 /// The snapshots of a repository, found by reference.
 package struct SnapshotLookup: Sendable {

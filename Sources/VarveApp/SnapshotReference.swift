@@ -1,5 +1,5 @@
 package import Varve
-package import VarveFormat
+import VarveFormat
 
 /// How a person names a snapshot on the command line, and a path in it.
 ///

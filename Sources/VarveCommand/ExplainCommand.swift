@@ -23,8 +23,8 @@ struct ExplainCommand: Verb {
 
     func execute(_ context: Context) throws(StoreError) -> ExitStatus {
         let path = try context.absolute(path)
-        let source = try source.map { (text) throws(StoreError) in try context.absolute(text) }
-            ?? defaultSource(path, context)
+        let source =
+            if let text = self.source { try context.absolute(text) } else { try defaultSource(path, context) }
         guard Self.isBelow(path, source) else {
             throw StoreError(.usage, "the path is not in the source", path: path, remedy: "name it with --source")
         }

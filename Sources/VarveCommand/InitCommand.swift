@@ -23,8 +23,6 @@ struct InitCommand: Verb {
     var chunkSize: String?
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
-    static var jsonForm: Output.Form { .jsonLines }
-
     func execute(_ context: Context) throws(StoreError) -> ExitStatus {
         let path = try context.repositoryPath()
         var options = Repository.CreateOptions()

@@ -2,6 +2,7 @@ import CSys
 import Glibc
 import Synchronization
 import Varve
+import VarveApp
 
 /// Where passwords and key files come from: options first, then the environment, then the terminal.
 struct Passwords {
@@ -63,7 +64,7 @@ struct Passwords {
             return try password(from: try DescriptorReader.readFile(path, limit: passwordLimit), file)
         case .passwordCommand(let command):
             let arguments = ["/bin/sh", "-c", command].map(ArgumentBytes.bytes)
-            do {
+            do throws(StoreError) {
                 let process = try ChildProcess(arguments)
                 return try password(from: try process.readAll(limit: passwordLimit), "the password command")
             } catch {

@@ -23,7 +23,7 @@ final class ProgressLine: Sendable {
     private let interval: Int32
     /// Closing the second end stops the thread.
     private let ends: [Int32]
-    private let thread: WorkerThread?
+    private let thread: BackgroundThread?
 
     /// - Throws: `usage` if VARVE_PROGRESS_FPS makes no sense.
     init(_ progress: Progress, _ output: Output, _ options: GlobalOptions, _ environment: Environment)
@@ -57,7 +57,7 @@ final class ProgressLine: Sendable {
             Self.show(mode, progress.read(), since: started, output)
         }
         let (reader, interval) = (ends[0], interval)
-        thread = try WorkerThread { while sys_wait_readable(reader, interval) == 0 { show() } }
+        thread = try BackgroundThread { while sys_wait_readable(reader, interval) == 0 { show() } }
     }
 
     /// Stops showing and erases the line.

@@ -25,7 +25,7 @@ final class Signals: Sendable {
         sys_ignore_broken_pipes()
         sys_block_signals(Self.handled, Int32(Self.handled.count))
         // Without this thread the signals stay blocked for ever: better to have the default behaviour.
-        _ = try? WorkerThread { [self] in
+        _ = try? BackgroundThread { [self] in
             while true { take(sys_next_signal(Self.handled, Int32(Self.handled.count))) }
         }
     }
