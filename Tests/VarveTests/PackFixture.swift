@@ -23,7 +23,7 @@ struct SeededBytes: RandomNumberGenerator {
 }
 
 /// The layout of a repository in a directory of its own, removed with the fixture, and keys of either suite.
-final class PackFixture {
+final class PackFixture: Sendable {
     let root: String
     let backend: LocalBackend
     let keys: KeyChain
