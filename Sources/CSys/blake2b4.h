@@ -34,9 +34,9 @@
         VARVE_B2_G(v[3], v[4], v[9], v[14], m[s14], m[s15]); \
     } while (0)
 
-// Compresses `blocks` blocks of 128 bytes from each of the four addresses. `state` holds word i of lane k at [4 * i + k].
-// Each block adds `step[k]` to `count[k]`; `last[k]` is all ones if the block is the message's last, else zero, and then
-// `blocks` is 1.
+// Compresses `blocks` blocks of 128 bytes from each of the four addresses. `state` holds word i of lane k at
+// [4 * i + k]. Each block adds `step[k]` to `count[k]`; `last[k]` is all ones if the block is the message's last, else
+// zero. If any is, `blocks` is 1.
 static inline __attribute__((always_inline)) void varve_b2_blocks4(
     uint64_t *state, uint64_t *count, const uint8_t *const *input, const uint64_t *step, const uint64_t *last,
     size_t blocks

@@ -2,14 +2,15 @@
 // What Glibc's Swift overlay lacks or cannot import: thin static inline wrappers over system calls and constants that
 // are macros. Every sys_ function that can fail returns the negative error number, so that nothing can come between
 // a failure and reading errno; calls that a signal interrupts are made again.
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE
-#endif
+//
+// _GNU_SOURCE is not defined here: it changes structures of the C library, which then differ from those of the module
+// Glibc. What only it declares is taken from the kernel's headers and called by number (64-bit machines only).
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/falloc.h>
 #include <linux/fs.h>
+#include <linux/stat.h>
 #include <malloc.h>
-#include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,14 +25,15 @@
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+#include "blake2b4.h"
 
 // MARK: errno
 
 static inline int sys_errno(void) { return errno; }
 static inline void sys_set_errno(int value) { errno = value; }
-/// The C library's words for an error number, in `buffer` or in static memory.
+/// The C library's words for an error number, in `buffer`.
 static inline const char *sys_error_text(int number, char *buffer, size_t size) {
-    return strerror_r(number, buffer, size);
+    return strerror_r(number, buffer, size) == 0 ? buffer : "unknown error";
 }
 
 /// Runs a call until no signal interrupts it; its result, or the negative error number.
@@ -49,12 +51,12 @@ static inline const char *sys_error_text(int number, char *buffer, size_t size) 
 static const int SYS_O_RDONLY = O_RDONLY, SYS_O_WRONLY = O_WRONLY, SYS_O_RDWR = O_RDWR;
 static const int SYS_O_CREAT = O_CREAT, SYS_O_EXCL = O_EXCL, SYS_O_TRUNC = O_TRUNC, SYS_O_APPEND = O_APPEND;
 static const int SYS_O_CLOEXEC = O_CLOEXEC, SYS_O_NONBLOCK = O_NONBLOCK, SYS_O_NOCTTY = O_NOCTTY;
-static const int SYS_O_NOATIME = O_NOATIME, SYS_O_DIRECTORY = O_DIRECTORY, SYS_O_NOFOLLOW = O_NOFOLLOW;
-static const int SYS_O_PATH = O_PATH, SYS_O_TMPFILE = O_TMPFILE;
+static const int SYS_O_NOATIME = __O_NOATIME, SYS_O_DIRECTORY = O_DIRECTORY, SYS_O_NOFOLLOW = O_NOFOLLOW;
+static const int SYS_O_PATH = __O_PATH, SYS_O_TMPFILE = __O_TMPFILE | O_DIRECTORY;
 static const int SYS_AT_FDCWD = AT_FDCWD, SYS_AT_SYMLINK_NOFOLLOW = AT_SYMLINK_NOFOLLOW;
-static const int SYS_AT_EMPTY_PATH = AT_EMPTY_PATH, SYS_AT_REMOVEDIR = AT_REMOVEDIR;
-static const int SYS_AT_SYMLINK_FOLLOW = AT_SYMLINK_FOLLOW;
-static const int SYS_SEEK_DATA = SEEK_DATA, SYS_SEEK_HOLE = SEEK_HOLE;
+static const int SYS_AT_EMPTY_PATH = 0x1000, SYS_AT_REMOVEDIR = AT_REMOVEDIR;
+static const int SYS_AT_SYMLINK_FOLLOW = AT_SYMLINK_FOLLOW, SYS_AT_NO_AUTOMOUNT = 0x800;
+static const int SYS_SEEK_DATA = 3, SYS_SEEK_HOLE = 4;
 static const unsigned SYS_RENAME_NOREPLACE = 1, SYS_RENAME_EXCHANGE = 2;
 static const uint64_t SYS_RESOLVE_NO_XDEV = 0x01, SYS_RESOLVE_NO_MAGICLINKS = 0x02;
 static const uint64_t SYS_RESOLVE_NO_SYMLINKS = 0x04, SYS_RESOLVE_BENEATH = 0x08;
@@ -126,10 +128,12 @@ static inline int sys_fsync(int descriptor) { SYS_RETRY(int, fsync(descriptor));
 
 /// Starts write-back of a range and does not wait for it; a count of 0 means to the end of the file.
 static inline int sys_start_writeback(int descriptor, int64_t offset, int64_t count) {
-    SYS_RETRY(int, sync_file_range(descriptor, offset, count, SYNC_FILE_RANGE_WRITE));
+    const unsigned write = 2; // SYNC_FILE_RANGE_WRITE
+    SYS_RETRY(int, (int)syscall(SYS_sync_file_range, descriptor, offset, count, write));
 }
 static inline int sys_punch_hole(int descriptor, int64_t offset, int64_t count) {
-    SYS_RETRY(int, fallocate(descriptor, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, count));
+    const int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    SYS_RETRY(int, (int)syscall(SYS_fallocate, descriptor, mode, offset, count));
 }
 static inline int sys_advise_sequential(int descriptor) {
     return -posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
@@ -207,7 +211,9 @@ static inline int sys_fstat(int descriptor, struct sys_status *status) {
 static inline int sys_statx_extra(int directory, const char *path, int flags, int64_t *birth, uint64_t *attributes) {
     struct statx raw;
     int result;
-    do { result = statx(directory, path, flags, STATX_BTIME, &raw); } while (result < 0 && errno == EINTR);
+    do {
+        result = (int)syscall(SYS_statx, directory, path, flags, STATX_BTIME, &raw);
+    } while (result < 0 && errno == EINTR);
     if (result < 0) return -errno;
     *birth = raw.stx_mask & STATX_BTIME ? raw.stx_btime.tv_sec * 1000000000 + raw.stx_btime.tv_nsec : 0;
     *attributes = raw.stx_attributes & raw.stx_attributes_mask;
@@ -276,7 +282,9 @@ static inline ssize_t sys_flistxattr(int descriptor, void *buffer, size_t size) 
 static inline int sys_fsetxattr(int descriptor, const char *name, const void *value, size_t size) {
     SYS_RETRY(int, fsetxattr(descriptor, name, value, size, 0));
 }
-static inline int sys_fremovexattr(int descriptor, const char *name) { SYS_RETRY(int, fremovexattr(descriptor, name)); }
+static inline int sys_fremovexattr(int descriptor, const char *name) {
+    SYS_RETRY(int, fremovexattr(descriptor, name));
+}
 static inline ssize_t sys_lgetxattr(const char *path, const char *name, void *buffer, size_t size) {
     SYS_RETRY(ssize_t, lgetxattr(path, name, buffer, size));
 }
@@ -312,8 +320,11 @@ static inline int sys_set_inode_flags(int descriptor, uint32_t flags) {
 
 /// The processors that this process may use.
 static inline int sys_processor_count(void) {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) < 0 ? 1 : CPU_COUNT(&set);
+    uint64_t set[128] = {0};
+    if (syscall(SYS_sched_getaffinity, 0, sizeof set, set) < 0) return 1;
+    int count = 0;
+    for (size_t word = 0; word < sizeof set / sizeof set[0]; word++) count += __builtin_popcountll(set[word]);
+    return count;
 }
 
 /// Keeps buffers of up to 32 MiB in the heap: cryptography allocates one a call, and mapping it anew each time costs
@@ -338,5 +349,7 @@ static inline void sys_erase(void *buffer, size_t count) { explicit_bzero(buffer
 
 /// No core dumps and no debugger of the same user while keys are in memory.
 static inline int sys_forbid_dumps(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0; }
+
 #include "blake2b4.h"
 #include "memory.h"
+#include "metadata.h"

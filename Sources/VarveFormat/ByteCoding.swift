@@ -53,6 +53,14 @@ public struct ByteWriter: Sendable {
         }
     }
 
+    /// Appends the bytes of a blob id without the detour over an array of words: trees and lists hold millions.
+    public mutating func blobID(_ value: BlobID) {
+        u64(value.word0.bigEndian)
+        u64(value.word1.bigEndian)
+        u64(value.word2.bigEndian)
+        u64(value.word3.bigEndian)
+    }
+
     private mutating func littleEndian(_ value: UInt64, count: Int) {
         for index in 0..<count { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * index))) }
     }
@@ -141,6 +149,14 @@ public struct ByteReader: Sendable {
         var words: [UInt64] = []
         for _ in 0..<ID.byteCount / 8 { words.append(try littleEndian(8).byteSwapped) }
         return ID(words: words)
+    }
+
+    /// Reads a blob id without the detour over an array of words: trees and lists hold millions.
+    public mutating func blobID() throws(FormatError) -> BlobID {
+        let word0 = try littleEndian(8).byteSwapped
+        let word1 = try littleEndian(8).byteSwapped
+        let word2 = try littleEndian(8).byteSwapped
+        return BlobID(word0, word1, word2, try littleEndian(8).byteSwapped)
     }
 
     /// Reads `count` bytes that must be zero.

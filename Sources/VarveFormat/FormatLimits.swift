@@ -34,6 +34,9 @@ public enum FormatLimits {
     public static let zstdWindow = 16_777_216
     public static let name = 255
     public static let symlinkTarget = 4_095
+    public static let xattrName = 255
+    public static let xattrValue = 65_536
+    public static let treeEntryCount = 65_536
     public static let listLevels = 8
     public static let directoryDepth = 4_096
     public static let tipCount = 64

@@ -6,8 +6,8 @@ package enum Allocator {
     /// Takes effect once in a process.
     package static func tune() { tuned }
 
-    private static let tuned: Void = varve_malloc_thresholds(24 << 20, 64 << 20)
+    private static let tuned: Void = sys_tune_malloc()
 
     /// Gives free memory back to the system.
-    package static func trim() { varve_malloc_trim() }
+    package static func trim() { sys_trim_malloc() }
 }

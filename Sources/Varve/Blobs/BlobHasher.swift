@@ -19,15 +19,15 @@ package struct BlobHasher: Sendable {
 
     /// Makes a hasher; nil unless each key has 32 bytes.
     package init?(data: [UInt8], list: [UInt8], tree: [UInt8], treeList: [UInt8]) {
-        self.init(data: data, list: list, tree: tree, treeList: treeList, usesLanes: true)
+        self.init(data: data, list: list, tree: tree, treeList: treeList, vectorLevel: Int.max)
     }
 
-    /// Makes a hasher that may be kept from using the vector unit.
-    package init?(data: [UInt8], list: [UInt8], tree: [UInt8], treeList: [UInt8], usesLanes: Bool) {
+    /// Makes a hasher that uses the vector unit up to a level: 0 not at all, 1 AVX2, 2 AVX-512.
+    package init?(data: [UInt8], list: [UInt8], tree: [UInt8], treeList: [UInt8], vectorLevel: Int) {
         let all = [data, list, tree, treeList]
         guard all.allSatisfy({ $0.count == Self.keyLength }) else { return nil }
         keys = all.flatMap(\.self)
-        level = usesLanes ? varve_b2_level() : 0
+        level = Int32(min(Int(varve_b2_level()), vectorLevel))
         midstates = level == 0 ? [] : BlobLanes.midstates(keys: keys, level: level)
     }
 
@@ -67,8 +67,8 @@ package struct BlobHasher: Sendable {
         lanes.run(blobs, order: order) { ids[$0] = $1 }
     }
 
-    /// Keyed BLAKE2b-256 by libb2. A key of more than 64 bytes is no key: `BlobHasher` has 32.
-    static func id(key: UnsafeRawBufferPointer, _ message: UnsafeRawBufferPointer) -> BlobID {
+    /// BLAKE2b-256 by libb2, with a key of at most 64 bytes; an empty key is none.
+    package static func id(key: UnsafeRawBufferPointer, _ message: UnsafeRawBufferPointer) -> BlobID {
         withUnsafeTemporaryAllocation(byteCount: 32, alignment: 8) { digest in
             digest.initializeMemory(as: UInt8.self, repeating: 0)
             blake2b(

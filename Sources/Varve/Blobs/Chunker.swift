@@ -1,3 +1,5 @@
+import VarveFormat
+
 /// The sizes that steer a `Chunker`, in bytes.
 package struct ChunkParameters: Hashable, Sendable {
     /// The least length of a chunk that is not the last of its source: 64 or more.
@@ -37,14 +39,16 @@ package struct ChunkParameters: Hashable, Sendable {
 /// - If the source ends before that, what remains is the last chunk, which may be shorter than `minimum`. An empty
 ///   source has no chunk.
 ///
-/// FORMAT.md section 13 says the same. Cut points depend on the content and the parameters alone, not on the buffers it comes in.
+/// FORMAT.md section 13 says the same. Cut points depend on the content and the parameters alone, not on the buffers
+/// that the content comes in.
 package struct Chunker: Sendable {
-    private let table: [UInt64]
+    /// The gear table G: 256 words.
+    package let gearTable: [UInt64]
 
     /// Makes a chunker with the repository's gear table; nil unless it has 256 words.
     package init?(gearTable: [UInt64]) {
         guard gearTable.count == 256 else { return nil }
-        table = gearTable
+        self.gearTable = gearTable
     }
 
     /// The length of the chunk at the start of a buffer; nil if only more bytes can tell.
@@ -60,7 +64,7 @@ package struct Chunker: Sendable {
         let end = min(buffer.count, parameters.maximum)
         if end >= parameters.minimum {
             let change = min(max(parameters.average - 1, parameters.minimum - 1), end)
-            let found = table.withUnsafeBufferPointer { table -> Int? in
+            let found = gearTable.withUnsafeBufferPointer { table -> Int? in
                 guard let gear = table.baseAddress else { return nil }
                 let bytes = base.assumingMemoryBound(to: UInt8.self)
                 let scan = GearScan(bytes: bytes, gear: gear)
@@ -71,5 +75,16 @@ package struct Chunker: Sendable {
             if let found { return found + 1 }
         }
         return end == parameters.maximum || isFinal ? end : nil
+    }
+}
+
+extension ChunkParameters {
+    /// The sizes of one class in config.
+    ///
+    /// - Throws: `damaged` for sizes that FORMAT.md does not allow.
+    init(_ sizes: ChunkSizes) throws(StoreError) {
+        guard let parameters = ChunkParameters(minimum: sizes.minimum, average: sizes.average, maximum: sizes.maximum)
+        else { throw StoreError(.damaged, "config has chunk sizes that are not allowed") }
+        self = parameters
     }
 }

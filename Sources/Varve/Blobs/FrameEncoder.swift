@@ -14,9 +14,9 @@ package final class FrameEncoder {
 
     /// From this length on a sample is tried before the whole is compressed.
     private static let probedLength = 64 << 10
-    /// The sample is this many runs of this many bytes, spread evenly.
-    private static let sampleRuns = 4
-    private static let sampleLength = 4096
+    /// The sample is a run of this many bytes out of every `sampleStride`.
+    private static let sampleLength = 2048
+    private static let sampleStride = 32 << 10
     /// The level for content that a sample found incompressible, in frames that must be zstd all the same.
     private static let hastyLevel: Int32 = -50
 
@@ -86,12 +86,10 @@ package final class FrameEncoder {
         return ZSTD_compress2(context, output.baseAddress, output.count, raw.baseAddress, raw.count)
     }
 
-    /// Whether a few runs out of a long input gain nothing when compressed hastily. It misses repetitions that lie
-    /// far apart; those are rare where bytes are as even as in media and archives.
+    /// Whether no sampled run gains anything by itself. That misses repetitions that lie far apart, which are rare
+    /// where single runs are as even as in media and archives.
     private func isIncompressible(_ raw: UnsafeRawBufferPointer) -> Bool {
-        let stride = (raw.count - Self.sampleLength) / (Self.sampleRuns - 1)
-        for run in 0..<Self.sampleRuns {
-            let start = run * stride
+        for start in stride(from: 0, through: raw.count - Self.sampleLength, by: Self.sampleStride) {
             let sample = UnsafeRawBufferPointer(rebasing: raw[start..<start + Self.sampleLength])
             let length = compress(sample, level: 1)
             if ZSTD_isError(length) != 0 || Self.isWorthwhile(length, of: sample.count) { return false }

@@ -34,7 +34,8 @@ package struct FileHandle: ~Copyable, Sendable {
 
     /// Reads at an offset; may be fewer bytes than asked for, 0 at the end.
     package func read(into buffer: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(StoreError) -> Int {
-        try Syscalls.check(sys_pread(descriptor, buffer.baseAddress, buffer.count, Int64(clamping: offset)), "read", nil)
+        let result = sys_pread(descriptor, buffer.baseAddress, buffer.count, Int64(clamping: offset))
+        return try Syscalls.check(result, "read", nil)
     }
 
     /// Writes at the file's position; may be fewer bytes than given.

@@ -62,7 +62,7 @@ package struct KeyChain: Sendable {
     }
 
     /// The sealer of a file, from the 32 random bytes of salt in its header.
-    package func sealer(_ kind: FileKind, salt: [UInt8], repository: RepositoryID) -> Sealer {
+    package func sealer(_ kind: VarveFormat.FileKind, salt: [UInt8], repository: RepositoryID) -> Sealer {
         guard suite != .none else { return Sealer() }
         let info = Array("varve 1 file".utf8) + repository.bytes + [kind.rawValue, suite.rawValue]
         return Sealer(
@@ -87,7 +87,7 @@ package struct KeyChain: Sendable {
         names.withUnsafeBytes { key in name.withUnsafeBytes { BlobHasher.id(key: key, $0).word0.byteSwapped } }
     }
 
-    private func classKey(_ kind: FileKind) -> SymmetricKey {
+    private func classKey(_ kind: VarveFormat.FileKind) -> SymmetricKey {
         switch kind {
         case .dataPack, .treePack: packs
         case .index: index

@@ -77,16 +77,9 @@ package enum KeyWrapping {
     /// - Throws: `failed` if it has none.
     package static func randomBytes(_ count: Int) throws(StoreError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
-        var done = 0
-        while done < count {
-            let got = bytes.withUnsafeMutableBytes { buffer in
-                buffer.baseAddress.map { varve_getrandom($0 + done, count - done) } ?? -1
-            }
-            if got > 0 {
-                done += got
-            } else if got == 0 || errno != EINTR {
-                throw StoreError(.failed, "the system gives no random bytes", errno: errno)
-            }
+        let status = bytes.withUnsafeMutableBytes { sys_random($0.baseAddress, $0.count) }
+        guard status == 0 else {
+            throw StoreError(.failed, "the system gives no random bytes", errno: -status)
         }
         return bytes
     }
@@ -151,7 +144,8 @@ package enum KeyWrapping {
                 try AES.GCM.seal(master, using: key, nonce: AES.GCM.Nonce(data: nonce), authenticating: associated)
             }
             return Wrapped(
-                nonce: nonce, bytes: box.ciphertext.withUnsafeBytes { Array($0) } + box.tag.withUnsafeBytes { Array($0) })
+                nonce: nonce,
+                bytes: box.ciphertext.withUnsafeBytes { Array($0) } + box.tag.withUnsafeBytes { Array($0) })
         } catch {
             throw StoreError(.failed, "the master key could not be wrapped")
         }

@@ -1,18 +1,18 @@
 import Glibc
 
 /// Bytes that are overwritten when nobody holds them any more: a password, a master key, what it is wrapped with.
-package final class SecretBytes: Sendable {
+public final class SecretBytes: Sendable {
     // Written in init and deinit only.
     private nonisolated(unsafe) let storage: UnsafeMutableRawBufferPointer
 
     /// Takes a copy of bytes, which are the caller's to wipe.
-    package convenience init(copying bytes: UnsafeRawBufferPointer) {
+    public convenience init(copying bytes: UnsafeRawBufferPointer) {
         self.init(uninitialized: bytes.count)
         storage.copyMemory(from: bytes)
     }
 
     /// Takes the bytes of an array and overwrites the array, which is wiped in place if nobody else holds it.
-    package convenience init(taking bytes: inout [UInt8]) {
+    public convenience init(taking bytes: inout [UInt8]) {
         self.init(uninitialized: bytes.count)
         bytes.withUnsafeBytes { storage.copyMemory(from: $0) }
         Self.wipe(&bytes)
@@ -28,7 +28,7 @@ package final class SecretBytes: Sendable {
     }
 
     /// The number of bytes.
-    package var count: Int { storage.count }
+    public var count: Int { storage.count }
 
     /// Hands out the bytes, valid within `body` only.
     package func withUnsafeBytes<Result, Failure: Error>(
@@ -38,7 +38,7 @@ package final class SecretBytes: Sendable {
     }
 
     /// Overwrites the bytes of an array with zeros and empties it.
-    package static func wipe(_ bytes: inout [UInt8]) {
+    public static func wipe(_ bytes: inout [UInt8]) {
         bytes.withUnsafeMutableBytes { bytes in
             if let base = bytes.baseAddress { explicit_bzero(base, bytes.count) }
         }

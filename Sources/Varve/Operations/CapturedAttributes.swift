@@ -1,0 +1,33 @@
+import VarveFormat
+
+extension ArchiveRun {
+    /// The attributes of an entry from its stat and what else was read.
+    func attributes(
+        _ stat: FileStat, xattrs: [ExtendedAttribute], inodeFlags: UInt32, isImplied: Bool
+    ) -> Attributes {
+        Attributes(
+            mode: stat.permissions, uid: stat.uid, gid: stat.gid, owner: owners.user(stat.uid),
+            group: owners.group(stat.gid), mtimeSeconds: isImplied ? 0 : stat.mtimeSeconds,
+            mtimeNanoseconds: isImplied ? 0 : stat.mtimeNanoseconds, xattrs: xattrs, inodeFlags: inodeFlags)
+    }
+
+    /// The extended attributes of a file; those that cannot be read are an error of the capture, not its end.
+    func xattrs(_ target: ExtendedAttributeTarget, _ path: [UInt8]) -> [ExtendedAttribute] {
+        do {
+            return try ExtendedAttribute.read(target)
+        } catch {
+            report(path, "xattrs", error)
+            return []
+        }
+    }
+
+    /// The inode flags of an open file, in the numbers of FORMAT.md section 9.1.
+    func inodeFlags(_ descriptor: Int32, _ path: [UInt8]) -> UInt32 {
+        do {
+            return try InodeFlags.read(descriptor).rawValue
+        } catch {
+            report(path, "inode flags", error)
+            return 0
+        }
+    }
+}

@@ -1,0 +1,25 @@
+package import VarveFormat
+
+extension Repository {
+    /// The directory for caches of this repository at this place: a copy elsewhere has the same id, but may hold less.
+    package var cacheDirectory: String? { indexCache?.directory }
+
+    package var indexCache: IndexCache? {
+        options.cacheDirectory.flatMap { IndexCache(root: $0, repository: id, location: location) }
+    }
+
+    /// Opens the blob index.
+    ///
+    /// - Parameter isUsable: whether the blobs of a pack count; nil if all do.
+    package func openIndex(isUsable: (@Sendable (PackID) -> Bool)?) throws(StoreError) -> BlobIndex {
+        try BlobIndexOpener(
+            backend: backend, keys: keys, repository: id, cache: indexCache, isUsable: isUsable
+        ).open()
+    }
+
+    /// Loads trees and lists by an index.
+    package func loader(_ index: BlobIndex) -> BlobLoader {
+        BlobLoader(
+            backend: backend, reader: PackReader(backend: backend, keys: keys, repository: id), index: index)
+    }
+}
