@@ -6,7 +6,7 @@ import VarveFormat
 @Suite struct BlobIndexTests {
     private static func blobs(_ seed: UInt64, _ count: Int) -> [(type: BlobType, bytes: [UInt8])] {
         var random = SeededBytes(seed: seed)
-        return (0..<count).map { _ in (.data, random.noise(40)) }
+        return (0..<count).map { _ in (.data, random.bytes(40)) }
     }
 
     private static func ids(_ fixture: PackFixture, _ blobs: [(type: BlobType, bytes: [UInt8])]) -> [BlobID] {

@@ -1,43 +1,24 @@
 import Glibc
-import Synchronization
 import Varve
 import VarveFormat
 
-/// SplitMix64 (Steele, Lea, Flood, 2014): the same bytes for a seed wherever a test runs.
-struct SeededBytes: RandomNumberGenerator {
-    var state: UInt64
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var mixed = state
-        mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-        return mixed ^ (mixed >> 31)
-    }
-
-    mutating func noise(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) } }
-
+extension SeededBytes {
     /// Bytes that compress to about half.
-    mutating func text(_ count: Int) -> [UInt8] { (0..<count).map { _ in 97 + UInt8(truncatingIfNeeded: next() & 15) } }
+    mutating func text(_ count: Int) -> [UInt8] { bytes(count).map { 97 + ($0 & 15) } }
 }
 
 /// The layout of a repository in a directory of its own, removed with the fixture, and keys of either suite.
 final class PackFixture: Sendable {
-    let root: String
+    private let directory: TemporaryDirectory
+    var root: String { directory.path }
     let backend: LocalBackend
     let keys: KeyChain
     let repository = RepositoryID(11, 12)
     let session = SessionID(21, 22)
 
     init(_ suite: Suite) throws {
-        var template = Array("/tmp/varve-packs-XXXXXX\0".utf8)
-        let made = template.withUnsafeMutableBytes { bytes in
-            bytes.bindMemory(to: CChar.self).baseAddress.map { mkdtemp($0) != nil } ?? false
-        }
-        guard made else { throw StoreError(.failed, "no temporary directory", errno: errno) }
-        root = String(decoding: template.dropLast(), as: UTF8.self)
-        backend = LocalBackend(path: root + "/repository")
+        directory = try TemporaryDirectory()
+        backend = LocalBackend(path: directory.path + "/repository")
         var master = [UInt8](repeating: 5, count: 32)
         keys = suite == .none
             ? try KeyChain.unencrypted()
@@ -52,8 +33,6 @@ final class PackFixture: Sendable {
         try backend.createLayout(directories: directories)
         try backend.makeDirectory("sessions/" + session.hex)
     }
-
-    deinit { try? LocalBackend(path: "/tmp").removeTree(String(root.dropFirst(5))) }
 
     func context(packBytes: Int = 1 << 20) -> PackWriterContext {
         PackWriterContext(

@@ -9,7 +9,7 @@ import VarveFormat
         var random = SeededBytes(seed: seed)
         for _ in 0..<count {
             let writer = try PackWriter(context: fixture.context(), kind: .dataPack, sink: sink)
-            let bytes = random.noise(50)
+            let bytes = random.bytes(50)
             try bytes.withBytes { bytes throws(StoreError) in
                 try writer.add(.data, fixture.keys.blobHasher.id(.data, bytes), bytes)
             }

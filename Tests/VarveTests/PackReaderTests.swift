@@ -6,7 +6,7 @@ import VarveFormat
     private static func onePack(_ suite: Suite) throws -> (PackFixture, SegmentPack, String) {
         let fixture = try PackFixture(suite)
         var random = SeededBytes(seed: 1)
-        let packs = try fixture.store([(.data, random.text(3_000)), (.data, random.noise(300_000))])
+        let packs = try fixture.store([(.data, random.text(3_000)), (.data, random.bytes(300_000))])
         let pack = try #require(packs.first)
         return (fixture, pack, RepositoryPath.pack(.dataPack, pack.id))
     }

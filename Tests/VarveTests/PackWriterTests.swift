@@ -10,11 +10,11 @@ import VarveFormat
         var blobs: [(type: BlobType, bytes: [UInt8])] = []
         for length in [1, 2, 100, 5_000, 70_000, 262_143, 262_144, 900_000] {
             blobs.append((.data, random.text(length)))
-            blobs.append((.data, random.noise(length)))
+            blobs.append((.data, random.bytes(length)))
         }
         for number in 0..<600 { blobs.append((.tree, random.text(2_000 + number))) }
-        blobs.append((.list, random.noise(3_000)))
-        blobs.append((.treeList, random.noise(3_001)))
+        blobs.append((.list, random.bytes(3_000)))
+        blobs.append((.treeList, random.bytes(3_001)))
         return blobs
     }
 
@@ -73,7 +73,7 @@ import VarveFormat
     func blobLimit() throws {
         let fixture = try PackFixture(.none)
         var random = SeededBytes(seed: 3)
-        let packs = try fixture.store((0..<65_600).map { _ in (.data, random.noise(9)) }, packBytes: 1 << 27)
+        let packs = try fixture.store((0..<65_600).map { _ in (.data, random.bytes(9)) }, packBytes: 1 << 27)
         let counts = packs.map { $0.directory.frames.reduce(0) { $0 + $1.blobs.count } }
         #expect(counts.sorted() == [64, 65_536])
     }
@@ -82,7 +82,7 @@ import VarveFormat
     func plainPack() throws {
         let fixture = try PackFixture(.none)
         var random = SeededBytes(seed: 4)
-        let blobs = [random.text(400_000), random.text(1_000), random.noise(70_000)].map { (BlobType.data, $0) }
+        let blobs = [random.text(400_000), random.text(1_000), random.bytes(70_000)].map { (BlobType.data, $0) }
         let packs = try fixture.store(blobs, packBytes: 1 << 24)
         let pack = try #require(packs.first)
         let path = RepositoryPath.pack(.dataPack, pack.id)
