@@ -10,7 +10,7 @@ extension TreeEntry {
         if isSparse { flags.insert(.sparse) }
         if hardLinkKey != nil { flags.insert(.hardLink) }
         if !attributes.xattrs.isEmpty { flags.insert(.xattrs) }
-        if attributes.inodeFlags != 0 { flags.insert(.inodeFlags) }
+        if !attributes.inodeFlags.isEmpty { flags.insert(.inodeFlags) }
         if isImplied { flags.subtract([.xattrs, .inodeFlags]) }
         writer.byteString(name)
         writer.u8(type.rawValue)
@@ -32,7 +32,7 @@ extension TreeEntry {
                 writer.byteString(xattr.value)
             }
         }
-        if flags.contains(.inodeFlags) { writer.varint(UInt64(attributes.inodeFlags)) }
+        if flags.contains(.inodeFlags) { writer.varint(UInt64(attributes.inodeFlags.rawValue)) }
         content.encode(into: &writer)
     }
 
@@ -121,7 +121,7 @@ extension Attributes {
         guard bits & ~UInt64(InodeFlags.all.rawValue) == 0 else {
             throw FormatError(.unsupported, "inode flags \(bits)")
         }
-        inodeFlags = UInt32(bits)
+        inodeFlags = InodeFlags(rawValue: UInt32(bits))
     }
 }
 

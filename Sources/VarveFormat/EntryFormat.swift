@@ -76,13 +76,13 @@ public struct Attributes: Hashable, Sendable {
     /// Extended attributes, strictly ascending by the bytes of their names; none for implied entries.
     public var xattrs: [ExtendedAttribute]
     /// Bits of `InodeFlags`; 0 for implied entries.
-    public var inodeFlags: UInt32
+    public var inodeFlags: InodeFlags
 
     /// Makes attributes.
     public init(
         mode: UInt32, uid: UInt32 = 0, gid: UInt32 = 0, owner: [UInt8] = [], group: [UInt8] = [],
         mtimeSeconds: Int64 = 0, mtimeNanoseconds: UInt32 = 0, xattrs: [ExtendedAttribute] = [],
-        inodeFlags: UInt32 = 0
+        inodeFlags: InodeFlags = []
     ) {
         self.mode = mode
         self.uid = uid

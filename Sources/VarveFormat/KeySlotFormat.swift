@@ -25,54 +25,43 @@ public struct KeySlotRecord: Hashable, Sendable {
     public static let sealedByteCount = 48
 
     /// What opens the slot.
-    public let kind: KeySlotKind
+    public var kind: KeySlotKind
     /// The suite of the repository.
-    public let suite: Suite
+    public var suite: Suite
     /// The repository that the slot belongs to.
-    public let repositoryID: RepositoryID
+    public var repositoryID: RepositoryID
     /// log2 of scrypt's N; 0 but in password slots, as are the next three fields.
-    public let scryptLogN: UInt8
+    public var scryptLogN: UInt8 = 0
     /// scrypt's r.
-    public let scryptR: UInt8
+    public var scryptR: UInt8 = 0
     /// scrypt's p.
-    public let scryptP: UInt8
+    public var scryptP: UInt8 = 0
     /// scrypt's salt, 32 bytes.
-    public let scryptSalt: [UInt8]
+    public var scryptSalt = [UInt8](repeating: 0, count: saltByteCount)
     /// When the slot was made, in seconds since 1970.
-    public let timeMade: Int64
-    /// The user's name for the slot, at most 64 bytes of UTF-8.
-    public let label: String
+    public var timeMade: Int64 = 0
+    /// The user's name for the slot. Only as many of its characters as fit in 64 bytes of UTF-8 are written, and none
+    /// from a zero byte on.
+    public var label = ""
     /// The nonce of `sealed`, 12 bytes; zero in a config copy.
-    public let nonce: [UInt8]
+    public var nonce = [UInt8](repeating: 0, count: nonceByteCount)
     /// The master key sealed, 48 bytes: ciphertext and tag; zero in a config copy.
-    public let sealed: [UInt8]
+    public var sealed = [UInt8](repeating: 0, count: sealedByteCount)
 
-    /// Makes a record; a label of more than 64 bytes, or with a zero byte, is shortened.
-    ///
-    /// - Precondition: The salt has 32 bytes, the nonce 12 and the sealed key 48.
-    public init(
-        kind: KeySlotKind, suite: Suite, repositoryID: RepositoryID, scryptLogN: UInt8 = 0, scryptR: UInt8 = 0,
-        scryptP: UInt8 = 0, scryptSalt: [UInt8] = Array(repeating: 0, count: 32), timeMade: Int64, label: String,
-        nonce: [UInt8] = Array(repeating: 0, count: 12), sealed: [UInt8] = Array(repeating: 0, count: 48)
-    ) {
-        precondition(
-            scryptSalt.count == Self.saltByteCount && nonce.count == Self.nonceByteCount
-                && sealed.count == Self.sealedByteCount)
+    /// Makes a record without a secret.
+    public init(kind: KeySlotKind, suite: Suite, repositoryID: RepositoryID) {
         self.kind = kind
         self.suite = suite
         self.repositoryID = repositoryID
-        self.scryptLogN = scryptLogN
-        self.scryptR = scryptR
-        self.scryptP = scryptP
-        self.scryptSalt = scryptSalt
-        self.timeMade = timeMade
-        self.label = Self.fitting(label)
-        self.nonce = nonce
-        self.sealed = sealed
     }
 
     /// The 256 bytes.
+    ///
+    /// - Precondition: The salt has 32 bytes, the nonce 12 and the sealed key 48.
     public func encode() -> [UInt8] {
+        precondition(
+            scryptSalt.count == Self.saltByteCount && nonce.count == Self.nonceByteCount
+                && sealed.count == Self.sealedByteCount)
         var writer = ByteWriter()
         writer.raw(Self.magic)
         writer.u16(1)
@@ -86,8 +75,9 @@ public struct KeySlotRecord: Hashable, Sendable {
         writer.zeros(5)
         writer.raw(scryptSalt)
         writer.u64(UInt64(bitPattern: timeMade))
-        writer.raw(Array(label.utf8))
-        writer.zeros(Self.labelByteCount - label.utf8.count)
+        let text = Self.fitting(label)
+        writer.raw(text)
+        writer.zeros(Self.labelByteCount - text.count)
         writer.raw(nonce)
         writer.raw(sealed)
         writer.zeros(Self.byteCount - writer.bytes.count)
@@ -118,38 +108,35 @@ public struct KeySlotRecord: Hashable, Sendable {
             throw FormatError(.malformed, "a key slot of kind \(kindNumber) in suite \(suiteNumber)")
         }
         try reader.zeros(4)
-        let repositoryID = try reader.id(RepositoryID.self)
-        let (logN, r, p) = (try reader.u8(), try reader.u8(), try reader.u8())
+        self.init(kind: kind, suite: suite, repositoryID: try reader.id())
+        scryptLogN = try reader.u8()
+        scryptR = try reader.u8()
+        scryptP = try reader.u8()
         try reader.zeros(5)
-        let salt = try reader.raw(Self.saltByteCount)
-        try Self.checkStretch(kind, logN: logN, r: r, p: p, salt: salt)
-        let timeMade = Int64(bitPattern: try reader.u64())
-        let label = try Self.label(try reader.raw(Self.labelByteCount))
-        let nonce = try reader.raw(Self.nonceByteCount)
-        let sealed = try reader.raw(Self.sealedByteCount)
+        scryptSalt = try reader.raw(Self.saltByteCount)
+        try checkStretch()
+        timeMade = Int64(bitPattern: try reader.u64())
+        label = try Self.label(try reader.raw(Self.labelByteCount))
+        nonce = try reader.raw(Self.nonceByteCount)
+        sealed = try reader.raw(Self.sealedByteCount)
         try reader.zeros(52)
         try reader.finish()
         guard kind != .configCopy || (nonce + sealed).allSatisfy({ $0 == 0 }) else {
             throw FormatError(.malformed, "a config copy holds a sealed key")
         }
-        self.init(
-            kind: kind, suite: suite, repositoryID: repositoryID, scryptLogN: logN, scryptR: r, scryptP: p,
-            scryptSalt: salt, timeMade: timeMade, label: label, nonce: nonce, sealed: sealed)
     }
 
-    private static func checkStretch(
-        _ kind: KeySlotKind, logN: UInt8, r: UInt8, p: UInt8, salt: [UInt8]
-    ) throws(FormatError) {
+    private func checkStretch() throws(FormatError) {
         guard kind == .password else {
-            guard logN == 0, r == 0, p == 0, salt.allSatisfy({ $0 == 0 }) else {
+            guard scryptLogN == 0, scryptR == 0, scryptP == 0, scryptSalt.allSatisfy({ $0 == 0 }) else {
                 throw FormatError(.malformed, "scrypt parameters in a slot that has no password")
             }
             return
         }
-        guard ScryptLimits.logN.contains(logN), ScryptLimits.r.contains(r), ScryptLimits.p.contains(p),
-            128 * Int(r) << Int(logN) <= ScryptLimits.memory
+        guard ScryptLimits.logN.contains(scryptLogN), ScryptLimits.r.contains(scryptR),
+            ScryptLimits.p.contains(scryptP), 128 * Int(scryptR) << Int(scryptLogN) <= ScryptLimits.memory
         else {
-            throw FormatError(.overLimit, "scrypt parameters out of range: log2 N \(logN), r \(r), p \(p)")
+            throw FormatError(.overLimit, "scrypt log2 N \(scryptLogN), r \(scryptR), p \(scryptP)")
         }
     }
 
@@ -161,16 +148,14 @@ public struct KeySlotRecord: Hashable, Sendable {
         return label
     }
 
-    /// As many whole scalars of `label` as have room.
-    private static func fitting(_ label: String) -> String {
-        var result = String.UnicodeScalarView()
-        var count = 0
+    /// The bytes of as many whole scalars of `label` as have room.
+    private static func fitting(_ label: String) -> [UInt8] {
+        var bytes: [UInt8] = []
         for scalar in label.unicodeScalars {
-            count += UTF8.width(scalar)
-            guard count <= labelByteCount, scalar.value != 0 else { break }
-            result.append(scalar)
+            guard bytes.count + UTF8.width(scalar) <= labelByteCount, scalar.value != 0 else { break }
+            bytes.append(contentsOf: String(scalar).utf8)
         }
-        return String(result)
+        return bytes
     }
 }
 

@@ -15,15 +15,15 @@ public struct Record: Hashable, Sendable {
     public var tips: [FileID]
     /// 1 + the highest sequence of the tips.
     public var sequence: Int
-    /// An object whose keys depend on the kind.
-    public var details: JSONValue?
+    /// An object whose keys depend on the kind; empty where the kind has none.
+    public var details: JSONValue
     /// Keys that this program does not know, as they were read.
     public var extra: [String: JSONValue] = [:]
 
     /// Makes a record.
     public init(
         repositoryID: RepositoryID, kind: String, subjects: [FileID], time: Timestamp, tips: [FileID], sequence: Int,
-        details: JSONValue? = nil
+        details: JSONValue = .object([:])
     ) {
         self.repositoryID = repositoryID
         self.kind = kind
@@ -40,7 +40,7 @@ public struct Record: Hashable, Sendable {
     /// The record as JSON.
     public func json() -> JSONValue {
         var object = JSONMembers(extra)
-        object.set("details", details)
+        object.set("details", details == .object([:]) ? nil : details)
         object.set("format_version", .integer(1))
         object.set("kind", kind)
         object.set("repository_id", repositoryID.hex)
@@ -64,7 +64,7 @@ public struct Record: Hashable, Sendable {
                 try JSONConvert.array(value, JSONConvert.id)
             },
             time: header.time, tips: header.tips, sequence: header.sequence,
-            details: try fields.optional("details", JSONConvert.object))
+            details: try fields.optional("details", JSONConvert.object) ?? .object([:]))
         extra = fields.rest
     }
 }

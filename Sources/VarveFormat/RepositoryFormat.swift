@@ -99,10 +99,10 @@ public struct RepositoryConfig: Hashable, Sendable {
     /// Bytes at which a writer closes a tree pack.
     public var treePackBytes: Int
 
-    /// Makes a configuration.
+    /// Makes a configuration, with the sizes of a new repository unless others are given.
     public init(
         repositoryID: RepositoryID, suite: Suite, features: [String] = [], chunker: ChunkerConfig = .standard,
-        listFanout: Int, packBytes: Int, treePackBytes: Int
+        listFanout: Int = 256, packBytes: Int = 16_777_216, treePackBytes: Int = 4_194_304
     ) {
         self.repositoryID = repositoryID
         self.suite = suite

@@ -66,39 +66,42 @@ package struct SegmentView {
         return BlobLocation(frame: location, type: type, offset: offset, length: length)
     }
 
+    /// The first position whose id is not below `id`.
     private func lowerBound(_ id: BlobID) -> Int {
         var low = 0
         var high = layout.blobCount
         var lowKey: UInt64 = 0
         var highKey = UInt64.max
-        var guesses = 0
-        // Ids are evenly distributed: a guess is off by about the square root of the range. A few guesses that bracket
-        // the place leave a short range; should the ids be uneven after all, halving ends the search.
-        while high - low > 16, guesses < 4, highKey > lowKey {
-            guesses += 1
-            let span = Double(high - low)
+        var isBelow = true
+        // Ids are evenly distributed: a guess is off by about the square root of the distance to the nearer end.
+        for _ in 0..<3 where high - low > 16 && highKey > lowKey {
             let share = Double(id.word0 - lowKey) / Double(highKey - lowKey)
-            let guess = min(max(low + Int(share * span), low), high - 1)
-            let reach = Int(span.squareRoot()) + 1
-            let below = max(guess - reach, low)
-            let above = min(guess + reach, high - 1)
-            let belowID = self.id(at: below)
-            if belowID < id {
-                low = below + 1
-                lowKey = belowID.word0
+            let guess = min(low + Int(share * Double(high - low)), high - 1)
+            let found = self.id(at: guess)
+            isBelow = found < id
+            if isBelow {
+                low = guess + 1
+                lowKey = found.word0
             } else {
-                high = below
-                highKey = belowID.word0
-                continue
+                high = guess
+                highKey = found.word0
             }
-            let aboveID = self.id(at: above)
-            if aboveID < id {
-                low = max(above + 1, low)
-                lowKey = aboveID.word0
-            } else {
-                high = above
-                highKey = aboveID.word0
+        }
+        // The place is near the last guess: widening steps bracket it, and halving ends the search however uneven the
+        // ids are.
+        var step = 8
+        if isBelow {
+            while low + step < high, self.id(at: low + step) < id {
+                low += step + 1
+                step *= 2
             }
+            high = min(high, low + step)
+        } else {
+            while high - step > low, self.id(at: high - step) >= id {
+                high -= step
+                step *= 2
+            }
+            low = max(low, high - step)
         }
         while low < high {
             let middle = low + (high - low) / 2

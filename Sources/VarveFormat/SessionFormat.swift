@@ -18,7 +18,7 @@ public struct SessionInfo: Hashable, Sendable {
     /// The process.
     public var pid: Int
     /// When the process began, in clock ticks since boot.
-    public var startTime: Int
+    public var startTime: UInt64
     /// Name and version of the program.
     public var program: String
     /// The snapshots that a reader needs.
@@ -26,7 +26,7 @@ public struct SessionInfo: Hashable, Sendable {
 
     /// Makes the description of a session.
     public init(
-        kind: SessionKind, host: String, bootID: String, pidNamespace: String, pid: Int, startTime: Int,
+        kind: SessionKind, host: String, bootID: String, pidNamespace: String, pid: Int, startTime: UInt64,
         program: String, snapshots: [SnapshotID] = []
     ) {
         self.kind = kind
@@ -47,7 +47,7 @@ public struct SessionInfo: Hashable, Sendable {
         object.set("boot_id", bootID)
         object.set("pid_namespace", pidNamespace)
         object.set("pid", .integer(Int64(pid)))
-        object.set("start_time", .integer(Int64(startTime)))
+        object.set("start_time", .integer(Int64(clamping: startTime)))
         object.set("program", program)
         object.set("snapshots", .array(snapshots.map { .string($0.hex) }))
         return JSONValue.object(object.members).canonicalFile()
@@ -63,7 +63,7 @@ public struct SessionInfo: Hashable, Sendable {
             bootID: try fields.required("boot_id", JSONConvert.string),
             pidNamespace: try fields.required("pid_namespace", JSONConvert.string),
             pid: try fields.required("pid", JSONConvert.count),
-            startTime: try fields.required("start_time", JSONConvert.count),
+            startTime: UInt64(try fields.required("start_time", JSONConvert.count)),
             program: try fields.required("program", JSONConvert.string),
             snapshots: try fields.array("snapshots", JSONConvert.id))
     }

@@ -2,6 +2,7 @@ import CSys
 import Glibc
 import Testing
 import Varve
+import VarveFormat
 
 @Suite("EntryMetadata")
 struct EntryMetadataTests {

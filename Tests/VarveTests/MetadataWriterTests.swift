@@ -2,6 +2,7 @@ import CSys
 import Glibc
 import Testing
 import Varve
+import VarveFormat
 
 private let isRoot = geteuid() == 0
 

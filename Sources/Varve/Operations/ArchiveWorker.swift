@@ -69,7 +69,7 @@ final class ArchiveWorker {
         let descriptor = try openDirectory(node, flags: SYS_O_PATH | O_DIRECTORY)
         let handle = DirectoryHandle(owning: descriptor)
         let stat = try FileStat.of(descriptor)
-        let attributes = run.attributes(stat, xattrs: [], inodeFlags: 0, isImplied: true)
+        let attributes = run.attributes(stat, xattrs: [], inodeFlags: [], isImplied: true)
         node.state.withLock { state in
             state.handle = handle
             state.attributes = attributes

@@ -3,7 +3,7 @@ import VarveFormat
 extension ArchiveRun {
     /// The attributes of an entry from its stat and what else was read.
     func attributes(
-        _ stat: FileStat, xattrs: [ExtendedAttribute], inodeFlags: UInt32, isImplied: Bool
+        _ stat: FileStat, xattrs: [ExtendedAttribute], inodeFlags: InodeFlags, isImplied: Bool
     ) -> Attributes {
         Attributes(
             mode: stat.permissions, uid: stat.uid, gid: stat.gid, owner: owners.user(stat.uid),
@@ -22,12 +22,12 @@ extension ArchiveRun {
     }
 
     /// The inode flags of an open file, in the numbers of FORMAT.md section 9.1.
-    func inodeFlags(_ descriptor: Int32, _ path: [UInt8]) -> UInt32 {
+    func inodeFlags(_ descriptor: Int32, _ path: [UInt8]) -> InodeFlags {
         do {
-            return try InodeFlags.read(descriptor).rawValue
+            return try InodeFlags.read(descriptor)
         } catch {
             report(path, "inode flags", error)
-            return 0
+            return []
         }
     }
 }

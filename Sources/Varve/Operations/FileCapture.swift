@@ -76,7 +76,7 @@ extension ArchiveWorker {
         let xattrs = Syscalls.withName(slot.name) { run.xattrs(.name(directory: handle.descriptor, $0), path) }
         let entry = TreeEntry(
             name: slot.name, type: type,
-            attributes: run.attributes(stat, xattrs: xattrs, inodeFlags: 0, isImplied: false), content: content)
+            attributes: run.attributes(stat, xattrs: xattrs, inodeFlags: [], isImplied: false), content: content)
         count(stat)
         guard stat.links > 1 else { return .entry(entry) }
         run.links.add(.init(stat), path: path, entry: entry)

@@ -54,7 +54,7 @@ package final class MetadataWriter: Sendable {
     /// Sets what must be set while a new regular file is empty: that its blocks are not copied on write.
     package func prepare(_ descriptor: Int32, _ attributes: Attributes) {
         var flags: UInt32 = 0
-        guard InodeFlags(rawValue: attributes.inodeFlags).contains(.noCopyOnWrite), sys_get_inode_flags(descriptor, &flags) >= 0 else {
+        guard attributes.inodeFlags.contains(.noCopyOnWrite), sys_get_inode_flags(descriptor, &flags) >= 0 else {
             return
         }
         // Whether this worked shows in the end, when all flags are compared.
@@ -74,7 +74,7 @@ package final class MetadataWriter: Sendable {
             failures.run { () throws(StoreError) in try setMode(attributes, target, before, owner) }
         }
         failures.run { () throws(StoreError) in try setTime(attributes, target) }
-        if let flags { setFlags(InodeFlags(rawValue: attributes.inodeFlags), target.descriptor, from: flags) }
+        if let flags { setFlags(attributes.inodeFlags, target.descriptor, from: flags) }
         if let first = failures.first { throw first }
     }
 

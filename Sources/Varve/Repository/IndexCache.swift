@@ -108,9 +108,18 @@ package final class IndexCache: Sendable {
             let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
                 pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
             }
-            if FileID(hex: name) != nil { names.append(name) }
+            if FileID(hex: name) != nil { names.append(name) } else { removeIfLeft(name) }
         }
         return names.sorted()
+    }
+
+    /// Removes a temporary file whose process is gone.
+    private func removeIfLeft(_ name: String) {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 2, FileID(hex: parts[0]) != nil, parts[1].hasPrefix("tmp"),
+            let process = pid_t(parts[1].dropFirst(3)), kill(process, 0) != 0, errno == ESRCH
+        else { return }
+        remove(name)
     }
 
     /// Over the segment's header, the sources and the footer up to the checksum.

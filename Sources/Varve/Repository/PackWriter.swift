@@ -1,3 +1,4 @@
+import Glibc
 package import VarveFormat
 
 /// What all pack writers of a session share.
@@ -183,7 +184,9 @@ final class FrameChecker {
             let decoded = UnsafeMutableRawBufferPointer(rebasing: buffer[..<raw.count])
             do throws(StoreError) {
                 try decoder.decode(frame.bytes, codec: frame.codec, into: decoded)
-                isEqual = decoded.elementsEqual(raw)
+                if let left = decoded.baseAddress, let right = raw.baseAddress {
+                    isEqual = memcmp(left, right, raw.count) == 0
+                }
             } catch { failure = error }
         }
         if let failure { throw Self.unequal(failure.message) }
