@@ -86,4 +86,6 @@ static inline void sys_ignore_broken_pipes(void) { signal(SIGPIPE, SIG_IGN); }
 
 static inline int sys_is_root(void) { return geteuid() == 0; }
 /// Whether this process may write there, by its effective ids.
-static inline int sys_can_write(const char *path) { return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0 ? -errno : 0; }
+static inline int sys_can_write(const char *path) {
+    return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0 ? -errno : 0;
+}

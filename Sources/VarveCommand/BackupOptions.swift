@@ -139,14 +139,7 @@ struct MethodOptions: ParsableArguments {
     @Flag(help: "Do not decode what was encoded to check it.") var noVerifyEncode = false
 
     func apply(to options: inout Archiver.Options, _ environment: Environment) throws(StoreError) {
-        if let compression {
-            guard let level = Self.level(compression) else {
-                throw StoreError(.usage, "--compression: \"\(compression)\" is not a level from 1 to 19, or off")
-            }
-            options.compressionLevel = level
-        } else if let level = try environment.value(.compression, "a level from 1 to 19, or off", Self.level) {
-            options.compressionLevel = level
-        }
+        if let level = try Self.level(compression, environment) { options.compressionLevel = level }
         options.skipsIfUnchanged = skipIfUnchanged
         options.allowsEmpty = allowEmpty
         options.trustsModificationTime = trustMtime
@@ -161,6 +154,17 @@ struct MethodOptions: ParsableArguments {
             guard rate > 0 else { throw StoreError(.usage, "--limit-read: nothing can be read at 0 bytes a second") }
             options.readLimit = rate
         }
+    }
+
+    /// The level that an option or else the environment names; nil for the default.
+    static func level(_ option: String?, _ environment: Environment) throws(StoreError) -> Int? {
+        guard let option else {
+            return try environment.value(.compression, "a level from 1 to 19, or off", level)
+        }
+        guard let level = level(option) else {
+            throw StoreError(.usage, "--compression: \"\(option)\" is not a level from 1 to 19, or off")
+        }
+        return level
     }
 
     private static func level(_ text: String) -> Int? {

@@ -36,7 +36,7 @@ struct RootCommand: ParsableCommand {
             CommandGroup(
                 name: "Other",
                 subcommands: [
-                    ExplainCommand.self, CompletionCommand.self, VersionCommand.self,
+                    ExplainCommand.self, EstimateCommand.self, CompletionCommand.self, VersionCommand.self,
                 ]),
         ])
 }
