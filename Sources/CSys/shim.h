@@ -353,3 +353,5 @@ static inline int sys_forbid_dumps(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0
 #include "blake2b4.h"
 #include "memory.h"
 #include "metadata.h"
+
+#include "process.h"

@@ -1,0 +1,89 @@
+#pragma once
+// Child processes, terminals and signals: what Glibc's Swift overlay imports as mutable globals, unions or macros.
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <termios.h>
+
+extern char **environ;
+
+/// Starts a program found in PATH with its standard output in `output`. The child gets the default signal handling
+/// and mask, whatever this process set, and shares everything else. The negative error number on failure.
+static inline int sys_spawn(const char *const *arguments, int output, int32_t *process) {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    posix_spawn_file_actions_adddup2(&actions, output, 1);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    pid_t id = 0;
+    int result = posix_spawnp(&id, arguments[0], &actions, &attributes, (char *const *)arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    *process = (int32_t)id;
+    return -result;
+}
+
+/// Waits for a child. Its exit status, 256 + the signal that ended it, or the negative error number.
+static inline int sys_wait(int32_t process) {
+    int status = 0;
+    pid_t result;
+    do { result = waitpid(process, &status, 0); } while (result < 0 && errno == EINTR);
+    if (result < 0) return -errno;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
+}
+
+/// Two descriptors that no child inherits.
+static inline int sys_pipe(int ends[2]) { return pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0; }
+
+/// Waits until a descriptor can be read, at most some milliseconds: 1, 0 for the time being over, or an error.
+static inline int sys_wait_readable(int descriptor, int milliseconds) {
+    struct pollfd entry = {.fd = descriptor, .events = POLLIN};
+    SYS_RETRY(int, poll(&entry, 1, milliseconds));
+}
+
+/// The columns of a terminal; 0 where it does not say.
+static inline int sys_terminal_columns(int descriptor) {
+    struct winsize size;
+    return ioctl(descriptor, TIOCGWINSZ, &size) < 0 ? 0 : size.ws_col;
+}
+
+/// Switches the echo of a terminal off and keeps the former state in `former`.
+static inline int sys_terminal_hide(int descriptor, struct termios *former) {
+    if (tcgetattr(descriptor, former) < 0) return -errno;
+    struct termios hidden = *former;
+    hidden.c_lflag &= ~(tcflag_t)(ECHO | ECHONL);
+    hidden.c_lflag |= ICANON | ISIG;
+    return tcsetattr(descriptor, TCSAFLUSH, &hidden) < 0 ? -errno : 0;
+}
+static inline int sys_terminal_restore(int descriptor, const struct termios *former) {
+    return tcsetattr(descriptor, TCSAFLUSH, former) < 0 ? -errno : 0;
+}
+
+/// Keeps a signal from ending the process or interrupting calls: it is left to `sys_next_signal`.
+static inline void sys_block_signals(const int *signals, int count) {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int index = 0; index < count; index++) sigaddset(&set, signals[index]);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+/// Waits for one of the blocked signals; its number.
+static inline int sys_next_signal(const int *signals, int count) {
+    sigset_t set;
+    int number = 0;
+    sigemptyset(&set);
+    for (int index = 0; index < count; index++) sigaddset(&set, signals[index]);
+    while (sigwait(&set, &number) != 0) {}
+    return number;
+}
+static inline void sys_ignore_broken_pipes(void) { signal(SIGPIPE, SIG_IGN); }
+
+static inline int sys_is_root(void) { return geteuid() == 0; }
+/// Whether this process may write there, by its effective ids.
+static inline int sys_can_write(const char *path) { return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0 ? -errno : 0; }

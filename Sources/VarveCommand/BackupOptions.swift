@@ -1,0 +1,170 @@
+import ArgumentParser
+import Glibc
+import Varve
+import VarveApp
+import VarveFormat
+
+/// What a backup takes besides the paths of the command line.
+struct SourceOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Take paths from a file, one a line; - is standard input.", valueName: "file"))
+    var filesFrom: [String] = []
+    @Option(name: .customLong("files-from0"), help: ArgumentHelp("The same, with NUL between them.", valueName: "file"))
+    var filesFrom0: [String] = []
+    @Flag(help: "Save standard input as one file.") var stdin = false
+    @Option(help: ArgumentHelp("Its name in the snapshot (default: stdin).", valueName: "name"))
+    var stdinFilename: String?
+    @Flag(help: "Save the output of the command behind --; if it fails, nothing is saved.") var fromCommand = false
+    @Option(help: ArgumentHelp("Its name in the snapshot.", valueName: "name")) var filename: String?
+
+    private static let listLimit = 256 << 20
+
+    /// A stream to save.
+    enum Input {
+        case standardInput(path: [UInt8])
+        case command(path: [UInt8], arguments: [[UInt8]])
+    }
+
+    /// Every path to save, absolute.
+    func paths(_ arguments: [String], _ context: Context) throws(StoreError) -> [[UInt8]] {
+        var paths = arguments.map(ArgumentBytes.bytes)
+        let readers = (filesFrom + filesFrom0).filter { $0 == "-" }.count + (stdin ? 1 : 0)
+        guard readers <= 1 else { throw StoreError(.usage, "standard input can only be used once") }
+        for (files, zeroSeparated) in [(filesFrom, false), (filesFrom0, true)] {
+            for file in files {
+                let bytes = try DescriptorReader.readFile(ArgumentBytes.bytes(file), limit: Self.listLimit)
+                paths += SourcePaths.list(bytes, zeroSeparated: zeroSeparated)
+            }
+        }
+        let directory = try context.workingDirectory()
+        var absolute: [[UInt8]] = []
+        for path in paths { absolute.append(try SourcePaths.absolute(path, from: directory)) }
+        return SourcePaths.unique(absolute)
+    }
+
+    /// The stream to save, if one was named.
+    func input(_ command: [String], _ context: Context) throws(StoreError) -> Input? {
+        guard !stdin || !fromCommand else {
+            throw StoreError(.usage, "--stdin and --from-command were both given", remedy: "give one")
+        }
+        if stdinFilename != nil, !stdin { throw StoreError(.usage, "--stdin-filename needs --stdin") }
+        if filename != nil, !fromCommand { throw StoreError(.usage, "--filename needs --from-command") }
+        if stdin { return .standardInput(path: try Self.path(stdinFilename ?? "stdin", "--stdin-filename")) }
+        guard fromCommand else { return nil }
+        guard let filename, !command.isEmpty else {
+            throw StoreError(
+                .usage, "--from-command needs --filename and a command behind --",
+                remedy: "as in: varve backup --from-command --filename app.sql -- pg_dump app")
+        }
+        return .command(path: try Self.path(filename, "--filename"), arguments: command.map(ArgumentBytes.bytes))
+    }
+
+    /// Connects the stream with a capture; a command is started, but not for a dry run.
+    func start(_ input: Input?, into options: inout Archiver.Options) throws(StoreError) -> ChildProcess? {
+        switch input {
+        case nil: return nil
+        case .standardInput(let path):
+            options.streams = [Archiver.Stream(path: path, descriptor: 0) {}]
+            return nil
+        case .command(let path, let arguments):
+            guard !options.isDryRun else {
+                options.streams = [Archiver.Stream(path: path, descriptor: 0) {}]
+                return nil
+            }
+            let (stream, process) = try CommandSource.start(path: path, arguments: arguments)
+            options.streams = [stream]
+            return process
+        }
+    }
+
+    private static func path(_ name: String, _ option: String) throws(StoreError) -> [UInt8] {
+        let path = try SourcePaths.absolute(ArgumentBytes.bytes(name), from: [])
+        guard path.count > 1 else { throw StoreError(.usage, "\(option): \"\(name)\" is not the name of a file") }
+        return path
+    }
+}
+
+/// What a snapshot says about itself.
+struct RecordOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("A name, unique in the repository.", valueName: "name")) var name: String?
+    @Option(help: ArgumentHelp("Words about it.", valueName: "text")) var description: String?
+    @Option(help: ArgumentHelp("A tag; may be repeated.", valueName: "tag")) var tag: [String] = []
+    @Option(help: ArgumentHelp("The host (default: this one).", valueName: "name")) var host: String?
+    @Option(help: ArgumentHelp("The time, instead of now.", valueName: "time")) var time: String?
+    @Option(help: ArgumentHelp("The version of the application.", valueName: "text")) var appVersion: String?
+
+    func apply(to options: inout Archiver.Options, _ context: Context) throws(StoreError) {
+        if let name {
+            if let problem = SnapshotReference.nameProblem(name) {
+                throw StoreError(.usage, "--name: \(problem)", remedy: "choose another name")
+            }
+            options.name = name
+        }
+        options.description = description
+        guard !tag.contains(where: { $0.isEmpty || $0.contains(",") }) else {
+            throw StoreError(.usage, "--tag: a tag cannot be empty or hold a comma")
+        }
+        options.tags = Set(tag).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        options.host = host ?? context.environment[.host] ?? Self.hostName()
+        options.user = context.environment[.user] ?? "uid \(getuid())"
+        options.appVersion = appVersion
+        if let time {
+            options.time = try OptionValue.named("--time") { () throws(StoreError) in try DateText(time).start }
+        }
+        for text in [name, description, appVersion, host].compactMap({ $0 }) + tag
+        where text.unicodeScalars.contains(where: { $0.value >= 0x10_FF80 }) {
+            throw StoreError(.usage, "the words about a snapshot must be UTF-8", path: ArgumentBytes.bytes(text))
+        }
+    }
+
+    private static func hostName() -> String {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+            buffer.initialize(repeating: 0)
+            guard let base = buffer.baseAddress, gethostname(base, 255) == 0 else { return "localhost" }
+            return String(cString: base)
+        }
+    }
+}
+
+/// How a capture is made.
+struct MethodOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("zstd level 1 to 19, or off.", valueName: "level")) var compression: String?
+    @Flag(help: "Make no snapshot if nothing changed.") var skipIfUnchanged = false
+    @Flag(help: "Make a snapshot even of nothing.") var allowEmpty = false
+    @Flag(help: "Read the new snapshot back afterwards.") var verify = false
+    @Option(help: ArgumentHelp("Save what is done so far this often (default: 5m).", valueName: "duration"))
+    var checkpointInterval: String?
+    @Option(help: ArgumentHelp("Read at most so much a second, as in 20M.", valueName: "size"))
+    var limitRead: String?
+    @Flag(help: "Quick without a cache: trust size and mtime alone.") var trustMtime = false
+    @Flag(help: "Do not decode what was encoded to check it.") var noVerifyEncode = false
+
+    func apply(to options: inout Archiver.Options, _ environment: Environment) throws(StoreError) {
+        if let compression {
+            guard let level = Self.level(compression) else {
+                throw StoreError(.usage, "--compression: \"\(compression)\" is not a level from 1 to 19, or off")
+            }
+            options.compressionLevel = level
+        } else if let level = try environment.value(.compression, "a level from 1 to 19, or off", Self.level) {
+            options.compressionLevel = level
+        }
+        options.skipsIfUnchanged = skipIfUnchanged
+        options.allowsEmpty = allowEmpty
+        options.trustsModificationTime = trustMtime
+        options.verifiesEncoding = !noVerifyEncode
+        if let checkpointInterval {
+            let seconds = try OptionValue.duration("--checkpoint-interval", checkpointInterval)
+            options.checkpointInterval = Int(clamping: seconds)
+        }
+        if let limitRead {
+            let text = limitRead.hasSuffix("/s") ? String(limitRead.dropLast(2)) : limitRead
+            let rate = try OptionValue.size("--limit-read", text)
+            guard rate > 0 else { throw StoreError(.usage, "--limit-read: nothing can be read at 0 bytes a second") }
+            options.readLimit = rate
+        }
+    }
+
+    private static func level(_ text: String) -> Int? {
+        if text == "off" { return 0 }
+        return Int(text).flatMap { (1...19).contains($0) ? $0 : nil }
+    }
+}
