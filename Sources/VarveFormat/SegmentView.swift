@@ -137,7 +137,7 @@ package struct SegmentView {
     }
 
     /// Blobs in the frame with a number below the segment's count of frames.
-    func blobCount(ofFrame frame: Int) -> Int { number(frameRecord(frame), 20) }
+    package func blobCount(ofFrame frame: Int) -> Int { number(frameRecord(frame), 20) }
 
     /// Gives back the directories of those packs whose number is `wanted`, in one pass over all blobs.
     ///
@@ -184,7 +184,7 @@ package struct SegmentView {
     }
 
     /// Where the frame with a number below the segment's count of frames lies.
-    func frameLocation(_ frame: Int) -> FrameLocation? {
+    package func frameLocation(_ frame: Int) -> FrameLocation? {
         let record = frameRecord(frame)
         let pack = number(record, 0)
         guard let codec = FrameCodec(rawValue: UInt8(truncatingIfNeeded: number(record, 16))) else { return nil }

@@ -39,7 +39,8 @@ import VarveFormat
         #expect(files.count == 1, "ten small index files are one cached segment")
         let path = cache.directory + "/" + files[0].name
         let bytes = try LocalBackend(path: cache.directory).read(files[0].name, limit: 1 << 24)
-        for damage in [[], Array(bytes.dropLast()), bytes + [0], Array(bytes.dropFirst(64)), [UInt8](repeating: 0, count: 500)] {
+        let zeros = [UInt8](repeating: 0, count: 500)
+        for damage in [[], Array(bytes.dropLast()), bytes + [0], Array(bytes.dropFirst(64)), zeros] {
             try fixture.overwrite(path, damage)
             check(try fixture.openIndex(cache: cache))
         }
@@ -168,7 +169,10 @@ import VarveFormat
         let packs = try fixture.store(Self.blobs(1, 10))
         let id = try #require(packs.first?.id)
         let other = id.hex.hasPrefix("00") ? "11" : "00"
-        for path in ["packs/data/\(other)/\(id.hex)", "packs/data/00/readme", "index/readme", "packs/tree/ff/\(id.hex).tmp"] {
+        let strange = [
+            "packs/data/\(other)/\(id.hex)", "packs/data/00/readme", "index/readme", "packs/tree/ff/\(id.hex).tmp",
+        ]
+        for path in strange {
             try fixture.backend.putIfAbsent(path, [1, 2, 3], session: nil)
         }
         let listing = try PackListing(fixture.backend)

@@ -25,20 +25,22 @@ package final class FrameReader {
             }
             let buffer = UnsafeMutableRawBufferPointer(rebasing: stored[..<frame.storedLength])
             try handle.file.read(at: UInt64(frame.offset), into: buffer)
-            let header = handle.header
-            let associated = PackLayout.associatedData(
-                repository: header.repositoryID, kind: header.kind, suite: header.suite, codec: frame.codec,
-                number: UInt32(truncatingIfNeeded: frame.number), rawLength: frame.rawLength,
-                storedLength: frame.storedLength)
-            try handle.sealer.withOpened(
-                .frame(UInt64(frame.number)), UnsafeRawBufferPointer(buffer), associated: associated
-            ) { encoded throws(StoreError) in
-                try decoder.decode(encoded, codec: frame.codec, into: raw)
-            }
-        } catch {
-            throw StoreError(
-                error.code, "frame \(frame.number) of a pack: \(error.message)", path: handle.path, errno: error.errno)
-        }
+            try open(handle, frame, UnsafeRawBufferPointer(buffer), into: raw)
+        } catch { throw Self.error(error, handle, frame) }
+    }
+
+    /// Opens and decodes a frame whose stored bytes are at hand, into memory of exactly its raw length.
+    ///
+    /// - Throws: as `read` does.
+    package func decode(
+        _ handle: PackHandle, _ frame: FrameLocation, stored: UnsafeRawBufferPointer,
+        into raw: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
+        do throws(StoreError) {
+            try check(handle, frame, rawLength: raw.count)
+            guard stored.count == frame.storedLength else { throw StoreError(.damaged, "it is cut short") }
+            try open(handle, frame, stored, into: raw)
+        } catch { throw Self.error(error, handle, frame) }
     }
 
     /// Reads, opens and decodes a frame.
@@ -49,6 +51,27 @@ package final class FrameReader {
         return try [UInt8].filled(count: frame.rawLength) { raw throws(StoreError) in
             try read(handle, frame, into: raw)
         }
+    }
+
+    private func open(
+        _ handle: PackHandle, _ frame: FrameLocation, _ stored: UnsafeRawBufferPointer,
+        into raw: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
+        let header = handle.header
+        let associated = PackLayout.associatedData(
+            repository: header.repositoryID, kind: header.kind, suite: header.suite, codec: frame.codec,
+            number: UInt32(truncatingIfNeeded: frame.number), rawLength: frame.rawLength,
+            storedLength: frame.storedLength)
+        try handle.sealer.withOpened(
+            .frame(UInt64(frame.number)), stored, associated: associated
+        ) { encoded throws(StoreError) in
+            try decoder.decode(encoded, codec: frame.codec, into: raw)
+        }
+    }
+
+    private static func error(_ error: StoreError, _ handle: PackHandle, _ frame: FrameLocation) -> StoreError {
+        StoreError(
+            error.code, "frame \(frame.number) of a pack: \(error.message)", path: handle.path, errno: error.errno)
     }
 
     private func check(_ handle: PackHandle, _ frame: FrameLocation, rawLength: Int) throws(StoreError) {

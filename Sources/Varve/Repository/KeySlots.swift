@@ -123,41 +123,37 @@ public enum KeySlots {
         _ secret: RepositorySecret, master: SecretBytes, config: RepositoryConfig, configBytes: [UInt8], label: String,
         timeMade: Int64, scryptSalt: [UInt8]
     ) throws(StoreError) -> [UInt8] {
-        func record(_ wrapped: KeyWrapping.Wrapped?) -> KeySlotRecord {
-            let cost = ScryptParameters.standard
-            let zeros = KeyWrapping.Wrapped(
-                nonce: Array(repeating: 0, count: KeySlotRecord.nonceByteCount),
-                bytes: Array(repeating: 0, count: KeySlotRecord.sealedByteCount))
-            let wrapped = wrapped ?? zeros
-            guard case .password = secret else {
-                return KeySlotRecord(
-                    kind: .keyFile, suite: config.suite, repositoryID: config.repositoryID, timeMade: timeMade,
-                    label: label, nonce: wrapped.nonce, sealed: wrapped.bytes)
-            }
-            return KeySlotRecord(
-                kind: .password, suite: config.suite, repositoryID: config.repositoryID, scryptLogN: cost.logN,
-                scryptR: cost.r, scryptP: cost.p, scryptSalt: scryptSalt, timeMade: timeMade, label: label,
-                nonce: wrapped.nonce, sealed: wrapped.bytes)
-        }
+        var record = KeySlotRecord(kind: .keyFile, suite: config.suite, repositoryID: config.repositoryID)
+        record.timeMade = timeMade
+        record.label = label
         let wrapping: KeyWrapping.Secret
         switch secret {
-        case .keyFile(let key): wrapping = .keyFile(key)
+        case .keyFile(let key):
+            wrapping = .keyFile(key)
         case .password(let password):
+            let cost = ScryptParameters.standard
+            record.kind = .password
+            record.scryptLogN = cost.logN
+            record.scryptR = cost.r
+            record.scryptP = cost.p
+            record.scryptSalt = scryptSalt
             wrapping = .stretchedPassword(
-                try KeyWrapping.stretch(password: password, salt: scryptSalt, parameters: .standard))
+                try KeyWrapping.stretch(password: password, salt: scryptSalt, parameters: cost))
         }
         let wrapped = try KeyWrapping.wrap(
             master: master, with: wrapping, configDigest: SHA256Digest.of(configBytes),
-            associated: record(nil).associatedData())
-        return KeySlotFile(record: record(wrapped), configBytes: configBytes).encode(sha256: SHA256Digest.of)
+            associated: record.associatedData())
+        record.nonce = wrapped.nonce
+        record.sealed = wrapped.bytes
+        return KeySlotFile(record: record, configBytes: configBytes).encode(sha256: SHA256Digest.of)
     }
 
     /// The bytes of a slot file that only carries config, for unencrypted repositories.
     package static func encodeConfigCopy(
         config: RepositoryConfig, configBytes: [UInt8], timeMade: Int64
     ) -> [UInt8] {
-        let record = KeySlotRecord(
-            kind: .configCopy, suite: config.suite, repositoryID: config.repositoryID, timeMade: timeMade, label: "")
+        var record = KeySlotRecord(kind: .configCopy, suite: config.suite, repositoryID: config.repositoryID)
+        record.timeMade = timeMade
         return KeySlotFile(record: record, configBytes: configBytes).encode(sha256: SHA256Digest.of)
     }
 }

@@ -9,7 +9,7 @@ package struct ProcessIdentity: Sendable, Hashable {
     package let pidNamespace: String
     package let pid: Int
     /// Clock ticks between boot and the start of the process: tells a reused pid from the old one.
-    package let startTime: Int
+    package let startTime: UInt64
 
     /// The running process.
     package static let current = ProcessIdentity(
@@ -28,11 +28,11 @@ package struct ProcessIdentity: Sendable, Hashable {
 
     /// Field 22 of /proc/PID/stat; nil if there is no such process. The command name before it may hold anything, so
     /// fields are counted from the last closing parenthesis.
-    private static func startTime(of pid: Int) -> Int? {
+    private static func startTime(of pid: Int) -> UInt64? {
         let stat = text("/proc/\(pid)/stat")
         guard let close = stat.lastIndex(of: ")") else { return nil }
         let fields = stat[stat.index(after: close)...].split(separator: " ")
-        return fields.count > 19 ? Int(fields[19]) : nil
+        return fields.count > 19 ? UInt64(fields[19]) : nil
     }
 
     private static func hostName() -> String {

@@ -103,7 +103,7 @@ public struct SnapshotList: Sendable {
         var newest: [SnapshotID: (sequence: Int, id: FileID)] = [:]
         var result: [SnapshotID: Verification] = [:]
         for (id, record) in records where record.kind == "verified" {
-            guard let level = record.details?["level"]?.stringValue, let outcome = record.details?["result"]?.stringValue
+            guard let level = record.details["level"]?.stringValue, let outcome = record.details["result"]?.stringValue
             else { continue }
             for subject in record.subjects {
                 if let known = newest[subject], (known.sequence, known.id) > (record.sequence, id) { continue }
