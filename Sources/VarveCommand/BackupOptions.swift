@@ -6,6 +6,8 @@ import VarveFormat
 
 /// What a backup takes besides the paths of the command line.
 struct SourceOptions: ParsableArguments {
+    @Flag(help: "Read every byte (the default).") var full = false
+    @Flag(help: "Trust what did not change.") var quick = false
     @Option(help: ArgumentHelp("Take paths from a file, one a line; - is standard input.", valueName: "file"))
     var filesFrom: [String] = []
     @Option(name: .customLong("files-from0"), help: ArgumentHelp("The same, with NUL between them.", valueName: "file"))
@@ -22,6 +24,14 @@ struct SourceOptions: ParsableArguments {
     enum Input {
         case standardInput(path: [UInt8])
         case command(path: [UInt8], arguments: [[UInt8]])
+    }
+
+    /// Full unless an option or the environment says quick.
+    func kind(_ environment: Environment) throws(StoreError) -> SnapshotKind {
+        if full, quick { throw StoreError(.usage, "--full and --quick were both given", remedy: "give one") }
+        if full { return .full }
+        if quick { return .quick }
+        return try environment.value(.kind, "full or quick") { SnapshotKind(rawValue: $0) } ?? .full
     }
 
     /// Every path to save, absolute.

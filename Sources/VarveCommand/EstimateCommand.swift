@@ -7,8 +7,8 @@ struct EstimateCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "estimate", abstract: "Measure what a first backup of paths would store.",
         discussion: """
-            Everything is read, deduplicated and compressed, and nothing is kept; no repository
-            is needed. varve backup --dry-run only counts.
+            Everything is read, deduplicated and compressed, and nothing is kept; no
+            repository is needed. varve backup --dry-run only counts.
 
             Example:
               varve estimate /home --exclude-set caches
@@ -41,7 +41,8 @@ struct EstimateCommand: Verb {
             output.json([
                 "files_total": .integer(Int64(manifest.counts.files)), "dirs": .integer(Int64(manifest.counts.dirs)),
                 "bytes_total": .integer(Int64(manifest.bytes.total)),
-                "bytes_unique": .integer(Int64(manifest.bytes.added)), "bytes_stored": .integer(Int64(clamping: stored)),
+                "bytes_unique": .integer(Int64(manifest.bytes.added)),
+                "bytes_stored": .integer(Int64(clamping: stored)),
                 "excluded": .integer(Int64(manifest.counts.excluded)), "errors": .integer(Int64(manifest.errorsTotal)),
             ])
         } else {
