@@ -53,17 +53,18 @@ struct BackupCommand: Verb {
         options.ownDirectories = [Array(repository.location.utf8)]
         if let cache = context.settings.cacheDirectory { options.ownDirectories.append(try context.absolute(cache)) }
         let process = try sources.start(input, into: &options)
+        let settings = options
         let report: ArchiveReport
         do throws(StoreError) {
-            let stop: (@Sendable () -> Void)? = process.map { running in { running.terminate() } }
-            report = try context.withProgress(onStop: stop) { progress throws(StoreError) in
-                try Archiver(repository: repository, options: options, progress: progress).run()
+            report = try context.withProgress(onStop: { process?.terminate() }) { progress throws(StoreError) in
+                try Archiver(repository: repository, options: settings, progress: progress).run()
             }
         } catch {
             process?.terminate()
             guard error.code == .interrupted else { throw error }
             throw StoreError(
-                .interrupted, error.message, remedy: "what was saved so far is kept: the next backup goes on from there")
+                .interrupted, error.message,
+                remedy: "what was saved so far is kept: the next backup goes on from there")
         }
         return try finish(report, repository, context)
     }
@@ -80,7 +81,9 @@ struct BackupCommand: Verb {
         let more = report.manifest.errorsTotal - report.errors.count
         if more > 0 { output.warning("\(HumanText.count(more, "more error")) not shown") }
         var verified: ExitStatus?
-        if method.verify, let id = report.snapshotID { verified = try VerificationRun.readBack(id, repository, context) }
+        if method.verify, let id = report.snapshotID {
+            verified = try VerificationRun.readBack(id, repository, context)
+        }
         BackupSummary(report, method.verify ? verified : nil).show(output)
         return ExitStatus.worst([report.manifest.errorsTotal > 0 ? .partial : .ok, verified ?? .ok])
     }

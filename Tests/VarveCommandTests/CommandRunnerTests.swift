@@ -33,7 +33,8 @@ struct CommandRunnerTests {
             ["show"], ["backup", "--full", "--quick", "x"], ["backup", "--name", "latest", "x"],
             ["backup", "--exclude-set", "nope", "x"], ["backup", "--compression", "20", "x"],
             ["list", "--since", "yesterday"], ["list", "--wait", "soon"], ["list", "--threads", "0"],
-            ["backup", "--stdin", "--from-command", "--filename", "x", "--", "true"], ["verify", "--read-data-subset", "8/7"],
+            ["backup", "--stdin", "--from-command", "--filename", "x", "--", "true"],
+            ["verify", "--read-data-subset", "8/7"],
         ])
     func usage(_ arguments: [String]) throws {
         let result = try Program().run(arguments)
@@ -58,7 +59,7 @@ struct CommandRunnerTests {
     @Test("without a repository a command ends with 2, with a wrong place with 10")
     func repositories() throws {
         let program = try Program()
-        #expect(try program.run(["list"], environment: ["VARVE_REPOSITORY": .some(nil)]).status == 2)
+        #expect(try program.run(["list"], environment: ["VARVE_REPOSITORY": String?.none]).status == 2)
         #expect(try program.run(["list"]).status == 10)
         #expect(try program.run(["list", "-r", program.directory]).status == 10)
     }
@@ -81,7 +82,7 @@ struct CommandRunnerTests {
     func precedence() throws {
         let program = try Program()
         try program.prepare()
-        let wrong = ["VARVE_REPOSITORY": program.directory + "/nowhere", "VARVE_THREADS": "many"]
+        let wrong: [String: String?] = ["VARVE_REPOSITORY": program.directory + "/nowhere", "VARVE_THREADS": "many"]
         let right = ["-r", program.repository, "--threads", "2"]
         #expect(try program.run(["list"] + right, environment: wrong).status == 0)
         #expect(try program.run(right + ["list"], environment: wrong).status == 0)
@@ -111,9 +112,10 @@ struct CommandRunnerTests {
         try program.prepare()
         #expect(try program.run(["backup", "source"]).status == 0)
         #expect(!(try program.run(["list"]).output.contains("\u{1B}")))
-        let environment = ["TERM": "xterm"]
+        let environment: [String: String?] = ["TERM": "xterm"]
         #expect(try program.runOnTerminal(["list"], environment: environment, answers: []).output.contains("\u{1B}["))
-        for (arguments, more) in [(["list", "--no-color"], [:]), (["list"], ["NO_COLOR": "1"])] {
+        let ways: [([String], [String: String?])] = [(["list", "--no-color"], [:]), (["list"], ["NO_COLOR": "1"])]
+        for (arguments, more) in ways {
             let all = environment.merging(more) { $1 }
             #expect(!(try program.runOnTerminal(arguments, environment: all, answers: []).output.contains("\u{1B}[1m")))
         }

@@ -103,13 +103,14 @@ final class Program: Sendable {
     func runOnTerminal(
         _ arguments: [String], environment: [String: String?] = [:], answers: [(after: String, type: String)]
     ) throws -> Result {
-        let master = posix_openpt(SYS_O_RDWR | SYS_O_NOCTTY | SYS_O_CLOEXEC)
-        try #require(master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0)
+        var name = [CChar](repeating: 0, count: 256)
+        let master = sys_open_pseudoterminal(&name, name.count)
+        try #require(master >= 0, "there is no terminal: \(master)")
         defer { _ = sys_close(master) }
-        let name = String(cString: try #require(ptsname(master)))
+        let terminal = name
         let id = try spawn(arguments, environment, newSession: true) { actions in
             // The first terminal that the leader of a session opens becomes its terminal.
-            posix_spawn_file_actions_addopen(&actions, 0, name, SYS_O_RDWR, 0)
+            posix_spawn_file_actions_addopen(&actions, 0, terminal, SYS_O_RDWR, 0)
             posix_spawn_file_actions_adddup2(&actions, 0, 1)
             posix_spawn_file_actions_adddup2(&actions, 0, 2)
         }
@@ -148,8 +149,9 @@ final class Program: Sendable {
             posix_spawn_file_actions_destroy(&actions)
             posix_spawnattr_destroy(&attributes)
         }
-        posix_spawn_file_actions_addchdir_np(&actions, directory)
+        _ = sys_spawn_in(&actions, directory)
         prepare(&actions)
+        // POSIX_SPAWN_SETSID
         if newSession { posix_spawnattr_setflags(&attributes, 0x80) }
         var id: pid_t = 0
         var result: Int32 = -1
