@@ -61,7 +61,7 @@ struct AttributeComparison {
         if !Self.isTime(wanted, stat) { aspects.insert(.mtime) }
         if try ExtendedAttribute.read(target.xattrs) != wanted.xattrs { aspects.insert(.xattrs) }
         if case .open(let descriptor) = target, stat.isRegular || stat.isDirectory,
-            try InodeFlags.read(descriptor).rawValue != wanted.inodeFlags
+            try InodeFlags.read(descriptor) != wanted.inodeFlags
         {
             aspects.insert(.flags)
         }

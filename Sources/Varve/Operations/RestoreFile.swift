@@ -45,7 +45,7 @@ final class RestoreFile: Sendable {
 
     /// Flags that nobody can rename or link a file with.
     var hasLockingFlags: Bool {
-        !InodeFlags(rawValue: entry.attributes.inodeFlags).isDisjoint(with: [.immutable, .append])
+        !entry.attributes.inodeFlags.isDisjoint(with: [.immutable, .append])
     }
 }
 

@@ -227,7 +227,7 @@ extension RestoreWorker {
     ) throws(RestoreFailure) {
         if run.options.verifies { filesVerified += 1 }
         var attributes = file.entry.attributes
-        if file.hasLockingFlags { attributes.inodeFlags &= ~InodeFlags([.immutable, .append]).rawValue }
+        if file.hasLockingFlags { attributes.inodeFlags.subtract([.immutable, .append]) }
         do throws(StoreError) {
             try run.metadata.apply(attributes, to: .open(descriptor))
         } catch { run.report(file.path, "metadata", error) }

@@ -151,7 +151,7 @@ extension RestoreWorker {
                 if stat.links > 1 { return run.planAgain(file) }
                 var attributes = file.entry.attributes
                 if file.linkSet != nil, file.hasLockingFlags {
-                    attributes.inodeFlags &= ~InodeFlags([.immutable, .append]).rawValue
+                    attributes.inodeFlags.subtract([.immutable, .append])
                 }
                 try run.metadata.apply(attributes, to: target)
             }

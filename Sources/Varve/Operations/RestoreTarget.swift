@@ -19,15 +19,11 @@ struct RestoreTarget {
             return
         }
         if makes { try Self.make(path) }
-        do throws(StoreError) {
-            root = try SafeRoot(path)
-            isNew = try root.directory.list().count == 0
-        } catch {
-            guard !makes, error.errno == ENOENT else { throw error }
-            // Nothing in a new directory is ever looked at, so any root will do.
-            root = try SafeRoot([Self.slash])
-            isNew = true
-        }
+        // Nothing in a new directory is ever looked at, so that for a look ahead any root will do.
+        let isThere = makes || (try? Syscalls.status(path, follow: true)) != nil
+        root = try SafeRoot(isThere ? path : [Self.slash])
+        let names = isThere ? try root.directory.list() : NameList()
+        isNew = names.count == 0
     }
 
     private static func make(_ path: [UInt8]) throws(StoreError) {
