@@ -27,13 +27,15 @@ struct RootCommand: ParsableCommand {
         version: "varve \(ProgramVersion.text)",
         groupedSubcommands: [
             CommandGroup(
-                name: "Saving and restoring", subcommands: [InitCommand.self, BackupCommand.self]),
+                name: "Saving and restoring", subcommands: [InitCommand.self, BackupCommand.self, RestoreCommand.self]),
             CommandGroup(
                 name: "Looking",
-                subcommands: [ListCommand.self, ShowCommand.self]),
+                subcommands: [
+                    ListCommand.self, ShowCommand.self, LsCommand.self, CatCommand.self, StatsCommand.self,
+                ]),
             CommandGroup(
                 name: "Care",
-                subcommands: [VerifyCommand.self, KeyCommand.self, DoctorCommand.self]),
+                subcommands: [VerifyCommand.self, RepairCommand.self, KeyCommand.self, DoctorCommand.self]),
             CommandGroup(
                 name: "Other",
                 subcommands: [

@@ -24,12 +24,14 @@ struct VerifyCommand: Verb {
     @Flag(help: "Read all data.") var readData = false
     @Option(help: ArgumentHelp("Read a part of it: 1/7 of the packs, or 10%.", valueName: "part"))
     var readDataSubset: String?
+    @Flag(help: "Compare files with their names, without a key.") var noKey = false
     @Flag(help: "For @DATE: the closest snapshot, before or after.") var nearest = false
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     static var jsonForm: Output.Form { .jsonLines }
 
     func execute(_ context: Context) throws(StoreError) -> ExitStatus {
+        if noKey { return try verifyNames(context) }
         var options = Verifier.Options()
         options.level = readData || readDataSubset != nil ? .data : .structure
         options.subset = try readDataSubset.map(Self.subset)
@@ -49,6 +51,19 @@ struct VerifyCommand: Verb {
             options.snapshots = ids
         }
         return try VerificationRun.run(repository, options, context)
+    }
+
+    private func verifyNames(_ context: Context) throws(StoreError) -> ExitStatus {
+        guard references.isEmpty, !readData, readDataSubset == nil else {
+            throw StoreError(.usage, "--no-key verifies the files of a repository and takes nothing else")
+        }
+        let path = try context.repositoryPath()
+        let findings = FindingList(context.output)
+        let report = try context.withProgress { progress throws(StoreError) in
+            try NamesVerifier.run(
+                at: path, threads: context.settings.threads, progress: progress, onFinding: findings.show)
+        }
+        return findings.finish(report, snapshots: [], context.output)
     }
 
     private static func subset(_ text: String) throws(StoreError) -> Verifier.Subset {
