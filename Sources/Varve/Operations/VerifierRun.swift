@@ -165,13 +165,11 @@ struct VerifierRun {
             evidence.bytesRead += outcome.bytesRead
             evidence.blobsHashed += pack.places.count
             evidence.sawRemoval = evidence.sawRemoval || outcome.isGone
-            let isNamed =
-                !outcome.damagedFrames.isEmpty || !outcome.damagedPlaces.isEmpty
-                || evidence.findings.contains { $0.pack == pack.id }
-            if !outcome.matchesName, !isNamed {
-                let message = "the pack's bytes do not match its name, though every blob in it is whole"
-                evidence.findings.append(.pack(kind, pack.id, message))
-            }
+            guard !outcome.matchesName, outcome.damagedFrames.isEmpty, outcome.damagedPlaces.isEmpty,
+                !evidence.findings.contains(where: { $0.pack == pack.id })
+            else { continue }
+            let message = "the pack's bytes do not match its name, though every blob in it is whole"
+            evidence.findings.append(.pack(kind, pack.id, message))
         }
     }
 
@@ -234,8 +232,9 @@ struct VerifierRun {
         let paths = HitPaths(hits, loader: loader)
         for subject in subjects where !subject.hit.isEmpty {
             report.damagedSnapshots += 1
-            try progress.check()
-            try paths.find(in: subject.id, rootID: subject.rootID, root: subject.root) { finding in
+            try paths.find(in: subject.id, rootID: subject.rootID, root: subject.root) {
+                finding throws(StoreError) in
+                try progress.check()
                 take(finding, onFinding)
             }
             if subject.hit.contains(.damaged) { report.result = .failed }

@@ -12,15 +12,21 @@ final class WorkList: Sendable {
         return number < count ? number : nil
     }
 
-    /// Runs the tasks 0 to `count - 1` on up to `threads` threads, each with a worker of its own. The first error ends
-    /// all of them, each after its task at hand, and is thrown.
+    /// Runs the tasks 0 to `count - 1` on up to `threads` threads, each with a worker of its own; one is the caller's
+    /// own. The first error ends all of them, each after its task at hand, and is thrown.
     static func run<Worker>(
         _ count: Int, threads: Int, makeWorker: @escaping @Sendable () throws(StoreError) -> Worker,
         _ body: @escaping @Sendable (Worker, Int) throws(StoreError) -> Void
     ) throws(StoreError) {
         guard count > 0 else { return }
         let list = WorkList(count: count)
-        try Threads.run(max(1, min(threads, count))) { (_) throws(StoreError) in
+        let threads = min(threads, count)
+        guard threads > 1 else {
+            let worker = try makeWorker()
+            while let number = list.take() { try body(worker, number) }
+            return
+        }
+        try Threads.run(threads) { (_) throws(StoreError) in
             do throws(StoreError) {
                 let worker = try makeWorker()
                 while let number = list.take() { try body(worker, number) }
