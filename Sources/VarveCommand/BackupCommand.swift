@@ -81,6 +81,7 @@ struct BackupCommand: Verb {
         let more = report.manifest.errorsTotal - report.errors.count
         if more > 0 { output.warning("\(HumanText.count(more, "more error")) not shown") }
         var verified: ExitStatus?
+        if let id = report.snapshotID, !repository.isEncrypted { SecretsWarning.show(id, repository, output) }
         if method.verify, let id = report.snapshotID {
             verified = try VerificationRun.readBack(id, repository, context)
         }
