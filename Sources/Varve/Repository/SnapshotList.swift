@@ -19,6 +19,12 @@ public struct Snapshot: Sendable {
     /// The newest verification; nil if it was never verified.
     public let verification: Verification?
 
+    package init(id: SnapshotID, manifest: Manifest, verification: Verification?) {
+        self.id = id
+        self.manifest = manifest
+        self.verification = verification
+    }
+
     /// `ok`, `damaged`, `incomplete` or `unverified`.
     public var status: String { verification?.result ?? "unverified" }
 }
