@@ -5,8 +5,8 @@ import VarveFormat
 struct BackupCommandTests {
     private static let summaryKeys = [
         "snapshot_id", "alias", "kind", "state", "files_new", "files_changed", "files_unmodified", "dirs",
-        "files_total", "bytes_read", "bytes_total", "bytes_added", "bytes_stored", "blobs_new", "blobs_total", "packs_added", "errors",
-        "duration_seconds", "format_version",
+        "files_total", "bytes_read", "bytes_total", "bytes_added", "bytes_stored", "blobs_new", "blobs_total",
+        "packs_added", "errors", "duration_seconds", "format_version",
     ]
     private static let listKeys = [
         "id", "alias", "time", "kind", "type", "state", "status", "name", "description", "tags", "host", "job", "paths",
