@@ -41,6 +41,7 @@ struct BackupCommand: Verb {
         options.exclusions = try exclusions.exclusions()
         options.staysOnFileSystem = exclusions.oneFileSystem
         options.isDryRun = context.settings.isDryRun
+        options.countsFirst = context.showsProgress
         try record.apply(to: &options, context)
         try method.apply(to: &options, context.environment)
         let isCommand = sources.fromCommand

@@ -196,7 +196,7 @@ struct RestoreCommand: Verb {
             members["files_verified"] = .integer(Int64(report.filesVerified))
             members["deleted"] = .integer(Int64(report.deleted))
             members["errors"] = .integer(Int64(report.errorsTotal))
-            members["duration_seconds"] = .number(report.duration)
+            members["duration_seconds"] = SnapshotJSON.seconds(report.duration)
             output.message("summary", members)
         } else {
             let removed = report.deleted > 0 ? ", \(report.deleted) removed" : ""
