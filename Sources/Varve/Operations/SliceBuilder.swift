@@ -11,7 +11,9 @@ extension ArchiveWorker {
             try finish(node)
             return
         }
-        let batches = fileBatches(slice.slots)
+        // A stream has no file that could be opened: its own task reads it.
+        let streams = tasks.compactMap { task in if case .stream(_, let position, _) = task { position } else { nil } }
+        let batches = fileBatches(slice.slots, except: streams)
         slice.pending = tasks.count + batches.count
         tasks += batches.reversed().map { .files(node, $0) }
         let isIdle = slice.pending == 0
@@ -177,12 +179,12 @@ extension ArchiveWorker {
     }
 
     /// The slots that must be read, in batches that one worker reads at a time.
-    private func fileBatches(_ slots: [Slot]) -> [[Int]] {
+    private func fileBatches(_ slots: [Slot], except streams: [Int]) -> [[Int]] {
         var batches: [[Int]] = []
         var batch: [Int] = []
         var bytes: UInt64 = 0
         for (position, slot) in slots.enumerated() {
-            guard case .pending = slot.outcome, slot.stat.isRegular else { continue }
+            guard case .pending = slot.outcome, slot.stat.isRegular, !streams.contains(position) else { continue }
             batch.append(position)
             bytes += slot.stat.size
             if batch.count == Self.batchFileCount || bytes >= Self.batchByteCount {
