@@ -70,6 +70,9 @@ extension Archiver {
         public var countsFirst = false
         /// Seconds between checkpoints; 0 for none.
         public var checkpointInterval = 300
+        /// Seconds by which a file's last change must lie before its reading, so that its times are trusted later: a
+        /// later change might leave the same times.
+        package var settlingSeconds: Int64 = 2
         /// Bytes a second to read from the source at most; nil for no limit.
         public var readLimit: UInt64?
 

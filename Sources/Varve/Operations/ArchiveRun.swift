@@ -72,6 +72,9 @@ final class ArchiveRun: Sendable {
 
     /// Knows whether all blobs of a long file are there.
     let lists: ListChecker
+    /// The parent snapshot's trees, where size and modification time are enough; else nil.
+    let parentTree: ParentTree?
+    private let reached = Mutex<Set<[UInt8]>>([])
     private let linksKnown = Atomic(false)
     private let fileParameters: ChunkParameters
     private let largeParameters: ChunkParameters
@@ -80,7 +83,7 @@ final class ArchiveRun: Sendable {
 
     init(
         repository: Repository, options: Archiver.Options, progress: Progress, index: BlobIndex, forest: SourceForest,
-        caches: CaptureCaches
+        caches: CaptureCaches, parent: Snapshot?
     ) throws(StoreError) {
         self.repository = repository
         self.options = options
@@ -97,9 +100,20 @@ final class ArchiveRun: Sendable {
             }
         }
         ownDirectories = own
-        lists = ListChecker(index: index, loader: repository.loader(index))
+        // Packs without an index file are not looked into: a writer must not rely on them.
+        let loader = repository.loader(index, searchesUnindexedPacks: false)
+        lists = ListChecker(index: index, loader: loader)
+        parentTree = Self.parentTree(options, caches, parent, loader)
         fileParameters = try ChunkParameters(repository.config.chunker.file)
         largeParameters = try ChunkParameters(repository.config.chunker.large)
+    }
+
+    private static func parentTree(
+        _ options: Archiver.Options, _ caches: CaptureCaches, _ parent: Snapshot?, _ loader: BlobLoader
+    ) -> ParentTree? {
+        guard options.kind == .quick, options.trustsModificationTime, caches.complete == nil, let parent
+        else { return nil }
+        return ParentTree(root: parent.manifest.treeRoot, loader: loader)
     }
 
     /// The directory `/`: a source itself, or above the sources.
@@ -108,13 +122,42 @@ final class ArchiveRun: Sendable {
         if forest.rootIsSource, let stat = try? FileStat.at(AT_FDCWD, [UInt8(ascii: "/")]) {
             kind = sourceKind([], stat)
         }
-        return DirectoryNode(parent: nil, slot: 0, name: [], kind: kind)
+        return DirectoryNode(parent: nil, position: .init(), name: [], kind: kind)
     }
 
     /// What a source is captured under.
     func sourceKind(_ path: [UInt8], _ stat: FileStat) -> DirectoryNode.Kind {
         let rules = PathRules(root: path.isEmpty ? [UInt8(ascii: "/")] : path, rules: options.exclusions.rules)
         return .captured(CaptureSource(path: path, device: stat.device), rules, rules.initial)
+    }
+
+    /// Whether the walk must not enter: another file system under --one-file-system, or one that holds no files.
+    func isForeign(_ descriptor: Int32, _ stat: FileStat, _ source: CaptureSource) -> Bool {
+        guard stat.device != source.device else { return false }
+        if options.staysOnFileSystem { return true }
+        return SpecialFileSystems.virtualType(descriptor, device: stat.device) != nil
+    }
+
+    /// Notes that a source inside another one was found.
+    func reach(_ path: [UInt8]) {
+        reached.withLock { _ = $0.insert(path) }
+    }
+
+    /// Reports the sources inside other sources that the walk did not come to.
+    func reportUnreached() {
+        let reached = reached.withLock { $0 }
+        for path in forest.nested.subtracting(reached).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+            report(
+                CaptureError(
+                    path: path, operation: "stat", errno: ENOENT,
+                    message: "was not found in the source that it lies in, or lies behind a symbolic link there"))
+        }
+    }
+
+    /// Throws if the capture was asked to stop, or stops because of an error elsewhere.
+    func checkGoing() throws(StoreError) {
+        try progress.check()
+        if let error = stack.error { throw error }
     }
 
     /// The walk is over, so all members of every hard-link set are known: what waited for that.
@@ -145,6 +188,7 @@ final class ArchiveRun: Sendable {
             values.filesDone = Int(sum.files)
             values.bytesDone = sum.bytesTotal
             values.bytesRead = sum.bytesRead
+            values.bytesStored = sum.bytesAdded
             values.currentPath = current
         }
     }

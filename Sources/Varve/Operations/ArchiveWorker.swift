@@ -12,6 +12,7 @@ final class ArchiveWorker {
     let content: ContentWriter
     let writesBlobs: Bool
     var counters = ArchiveRun.Counters()
+    var owners = OwnerMemo()
 
     init(run: ArchiveRun, content: ContentWriter) {
         self.run = run
@@ -36,9 +37,12 @@ final class ArchiveWorker {
         case .stream(let node, let slot, let stream):
             current = stream.path
             try captureStream(node, slot, stream)
+        case .help(let exchange):
+            current = []
+            try content.help(exchange)
         case .linked(let node):
             current = node.path
-            try encodeSlices(node, linksAreKnown: true)
+            try advance(node)
         }
         counters.blobsNew += content.newBlobCount
         counters.blobsTotal += content.blobCount
@@ -56,12 +60,24 @@ final class ArchiveWorker {
             case .captured(let source, _, _): try openCaptured(node, source)
             }
         } catch {
-            if error.code == .noSpace || error.code == .interrupted { throw error }
-            run.report(node.displayPath, "list", error)
-            // Its name stays in the tree, empty, if at least its attributes are known.
-            node.state.withLock { $0.names = NameList() }
+            if error.isFatalForCapture { throw error }
+            keepUnlisted(node, error)
         }
         try startSlice(node)
+    }
+
+    /// A directory that could not be listed is reported and stays in the tree, empty, as long as it is there at all.
+    private func keepUnlisted(_ node: DirectoryNode, _ error: StoreError) {
+        let isForStreams = node.isImplied && run.forest.holdsOnlyStreams(node.path)
+        if !isForStreams { run.report(node.displayPath, "list", error) }
+        guard isForStreams || error.errno != ENOENT, let parent = node.parent else { return }
+        let stat = parent.state.withLock { state -> FileStat? in
+            let index = node.position.slice - state.encodedSliceCount
+            return state.slices.indices.contains(index) ? state.slices[index].slots[node.position.slot].stat : nil
+        }
+        guard let stat, stat.isDirectory else { return }
+        let attributes = run.attributes(stat, xattrs: [], inodeFlags: [], isImplied: node.isImplied)
+        node.state.withLock { $0.attributes = attributes }
     }
 
     /// A directory above the sources: attributes only; its names are those that lead to them.
@@ -70,10 +86,15 @@ final class ArchiveWorker {
         let handle = DirectoryHandle(owning: descriptor)
         let stat = try FileStat.of(descriptor)
         let attributes = run.attributes(stat, xattrs: [], inodeFlags: [], isImplied: true)
+        // A source that is a file is looked up here.
+        let caches = run.caches
         node.state.withLock { state in
             state.handle = handle
             state.attributes = attributes
+            state.cursor = caches.complete?.directory(node.path)
+            state.resumeCursor = caches.interrupted?.directory(node.path)
         }
+        if node.parent == nil { openParentTree(node) }
     }
 
     private func openCaptured(_ node: DirectoryNode, _ source: CaptureSource) throws(StoreError) {
@@ -94,28 +115,27 @@ final class ArchiveWorker {
         if run.ownDirectories.contains(HardLinkTable.FileIdentity(stat)) {
             run.notice("the repository and the caches are not captured: " + String(decoding: node.path, as: UTF8.self))
             counters.skipped += 1
-        } else if node.path == source.path || !isForeign(descriptor, stat, source) {
+        } else if node.path == source.path || !run.isForeign(descriptor, stat, source) {
             names = try listDirectory(descriptor)
         } else {
             counters.skipped += 1
+            for name in run.forest.nestedNames(in: node.path) {
+                try name.withBytes { (bytes) throws(StoreError) in try names.append(bytes, type: SYS_DT_UNKNOWN) }
+            }
+            names.sort()
         }
+        if node.parent == nil { openParentTree(node) }
         let path = node.path
         let cursor = run.caches.complete?.directory(path)
         let resumeCursor = run.caches.interrupted?.directory(path)
+        let listed = names
         node.state.withLock { state in
             state.handle = handle
             state.attributes = attributes
-            state.names = names
+            state.names = listed
             state.cursor = cursor
             state.resumeCursor = resumeCursor
         }
-    }
-
-    /// Whether the walk must not enter: another file system under --one-file-system, or one that holds no files.
-    private func isForeign(_ descriptor: Int32, _ stat: FileStat, _ source: CaptureSource) -> Bool {
-        guard stat.device != source.device else { return false }
-        if run.options.staysOnFileSystem { return true }
-        return SpecialFileSystems.virtualType(descriptor, device: stat.device) != nil
     }
 
     private func openDirectory(_ node: DirectoryNode, flags: Int32) throws(StoreError) -> Int32 {

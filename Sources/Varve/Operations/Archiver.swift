@@ -24,6 +24,7 @@ public struct Archiver: Sendable {
     ///   of the report instead.
     public func run() throws(StoreError) -> ArchiveReport {
         let start = Timestamp.now()
+        try SourceForest.check(paths: options.paths, streams: options.streams)
         guard !options.isDryRun else { return try dryRun(start) }
         var attempt = 1
         while true {
@@ -33,7 +34,8 @@ public struct Archiver: Sendable {
                 return try capture(in: session, start)
             } catch {
                 // Somebody judged this session dead. What it stored may be gone: look everything up again.
-                guard error.code == .sessionLost, attempt < 3 else { throw error }
+                // A stream cannot be read a second time.
+                guard error.code == .sessionLost, attempt < 3, options.streams.isEmpty else { throw error }
                 attempt += 1
             }
         }
@@ -46,7 +48,7 @@ public struct Archiver: Sendable {
         let snapshots = try repository.snapshots()
         try checkName(snapshots)
         let parent = snapshots.parent(for: options)
-        let run = try makeRun(index: index, snapshots: snapshots)
+        let run = try makeRun(index: index, snapshots: snapshots, parent: parent)
         let publisher = try PackPublisher(backend: repository.backend)
         defer { publisher.close() }
         let statement = SnapshotStatement(
@@ -54,16 +56,11 @@ public struct Archiver: Sendable {
         let commit = CaptureCommit(
             repository: repository, session: session, run: run, publisher: publisher, statement: statement)
         let crew = try CaptureCrew(run: run, session: session, publisher: publisher, commit: commit)
-        do {
-            try crew.work()
-        } catch {
-            crew.abandon()
-            throw error
-        }
+        try crew.work()
         try checkNotEmpty(run)
         guard let root = run.root.withLock({ $0 }) else { throw StoreError(.failed, "no tree was made") }
         if options.skipsIfUnchanged, let parent, parent.manifest.treeRoot == root {
-            commit.keepCache(for: parent.id)
+            try commit.keepWithoutSnapshot(for: parent.id)
             return report(run, nil, commit.preview(root: root))
         }
         let (id, manifest) = try commit.finish(root: root)
@@ -74,7 +71,7 @@ public struct Archiver: Sendable {
         let index = try repository.openIndex(isUsable: nil)
         let snapshots = try repository.snapshots()
         let parent = snapshots.parent(for: options)
-        let run = try makeRun(index: index, snapshots: snapshots)
+        let run = try makeRun(index: index, snapshots: snapshots, parent: parent)
         try CaptureCrew.look(run)
         try checkNotEmpty(run)
         let statement = SnapshotStatement(
@@ -86,11 +83,14 @@ public struct Archiver: Sendable {
         return report(run, nil, manifest)
     }
 
-    private func makeRun(index: BlobIndex, snapshots: SnapshotList) throws(StoreError) -> ArchiveRun {
+    private func makeRun(
+        index: BlobIndex, snapshots: SnapshotList, parent: Snapshot?
+    ) throws(StoreError) -> ArchiveRun {
         let forest = SourceForest(paths: options.paths, streams: options.streams)
         return try ArchiveRun(
             repository: repository, options: options, progress: progress, index: index, forest: forest,
-            caches: CaptureCaches.open(repository, options, snapshots: snapshots))
+            caches: CaptureCaches.open(repository, options, snapshots: snapshots),
+            parent: parent)
     }
 
     private func checkName(_ snapshots: SnapshotList) throws(StoreError) {

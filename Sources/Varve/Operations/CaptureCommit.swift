@@ -50,6 +50,12 @@ final class CaptureCommit: Sendable {
         return (id, manifest)
     }
 
+    /// Keeps what there is when no snapshot is made because nothing changed: lost blobs may have been stored anew.
+    func keepWithoutSnapshot(for parent: SnapshotID) throws(StoreError) {
+        try publishPacks()
+        keepCache(for: parent)
+    }
+
     /// What the manifest would be, without making it.
     func preview(root: BlobID) -> Manifest {
         state.withLock { state in
@@ -67,11 +73,7 @@ final class CaptureCommit: Sendable {
     }
 
     private func commit(root: BlobID, state snapshotState: SnapshotState) throws(StoreError) -> (SnapshotID, Manifest) {
-        let packs = try publisher.commitPoint()
-        let writer = IndexWriter(
-            backend: repository.backend, session: session.id, keys: repository.keys, repository: repository.id)
-        let written = try writer.publish(packs)
-        for file in written { try run.index.absorb(file) }
+        let (packs, written) = try publishPacks()
         let manifest = state.withLock { state -> Manifest in
             state.packCount += packs.count
             state.storedBytes += packs.reduce(0) { $0 + $1.length }
@@ -89,5 +91,16 @@ final class CaptureCommit: Sendable {
             if snapshotState == .interrupted { state.replaces.append(id) }
         }
         return (id, manifest)
+    }
+
+    /// Makes packs and their index files durable.
+    @discardableResult
+    private func publishPacks() throws(StoreError) -> (packs: [SegmentPack], index: [IndexWriter.Written]) {
+        let packs = try publisher.commitPoint()
+        let writer = IndexWriter(
+            backend: repository.backend, session: session.id, keys: repository.keys, repository: repository.id)
+        let written = try writer.publish(packs)
+        for file in written { try run.index.absorb(file) }
+        return (packs, written)
     }
 }

@@ -23,10 +23,18 @@ final class CaptureCrew: Sendable {
 
     /// Walks and captures everything, and leaves all packs with the publisher.
     func work() throws(StoreError) {
+        if run.options.countsFirst { try SourceCounter.count(run) }
         run.progress.update { $0.phase = "saving" }
         run.stack.push([.directory(commit.rootNode)])
         try Threads.run(workerCount) { [self] (_) throws(StoreError) in
-            let worker = try makeWorker()
+            let worker: ArchiveWorker
+            do throws(StoreError) {
+                worker = try makeWorker()
+            } catch {
+                // The others must not wait for this one at a checkpoint.
+                run.stack.fail(error)
+                throw error
+            }
             do throws(StoreError) {
                 drive(worker)
                 if let error = run.stack.error { throw error }
@@ -36,6 +44,7 @@ final class CaptureCrew: Sendable {
                 throw error
             }
         }
+        run.reportUnreached()
     }
 
     /// Walks and counts without reading or storing.
@@ -49,6 +58,7 @@ final class CaptureCrew: Sendable {
             }
         }
         if let error = run.stack.error { throw error }
+        run.reportUnreached()
     }
 
     private func makeWorker() throws(StoreError) -> ArchiveWorker {
@@ -91,7 +101,4 @@ final class CaptureCrew: Sendable {
             try commit.checkpoint(root: root, records: partial.records)
         }
     }
-
-    /// Removes what was written and not published.
-    func abandon() { publisher.close() }
 }

@@ -50,14 +50,23 @@ struct Slot: Sendable {
     var history = History.new
     /// Flags for the stat cache.
     var cacheFlags: UInt32 = 0
+    /// A quick capture would not read the file.
+    var isTrusted = false
+    /// What the parent snapshot has of a file with the same size and modification time, where that is enough.
+    var parentContent: FileContent?
 }
 
 /// A run of names of one directory that is in memory at once.
 struct Slice: Sendable {
-    var slots: [Slot]
+    var slots: [Slot] = []
+    /// Directories at work or waiting, by slot.
+    var children: [Int: DirectoryNode] = [:]
     /// Batches and directories that are still at work.
-    var pending: Int
-    var hasLinks: Bool
+    var pending = 0
+    /// Directories that were walked and wait for hard-link keys.
+    var waiting = 0
+    /// Some file of it waits for its hard-link key.
+    var hasLinks = false
 }
 
 /// One directory while it is captured. Its names are taken in slices of at most `sliceCount`, one after the other, so
@@ -73,10 +82,15 @@ final class DirectoryNode: Sendable {
         var handle: DirectoryHandle?
         var names = NameList()
         var nextName = 0
+        /// The rules for its names, once its ignore file was read.
+        var rules: PathRules?
         var cursor: StatCache.Cursor?
         var resumeCursor: StatCache.Cursor?
+        var parentCursor: ParentTree.Cursor?
         /// Slices not encoded yet: the last one may be at work, those before it wait for hard-link keys.
         var slices: [Slice] = []
+        /// Slices encoded so far: the number of the first in `slices`.
+        var encodedSliceCount = 0
         var tree = DirectoryTree()
         /// Ids of the trees of a directory that is cut.
         var pieces: [BlobID] = []
@@ -84,15 +98,28 @@ final class DirectoryNode: Sendable {
         /// The directory's own attributes, once it was opened.
         var attributes: Attributes?
         var isDone = false
-        /// Directories of the slice at work, by slot.
-        var children: [Int: DirectoryNode] = [:]
+        /// All names were walked, and something in it waits for hard-link keys.
+        var isWaiting = false
+
+        /// The number of the slice that is appended next.
+        var nextSliceNumber: Int { encodedSliceCount + slices.count }
+
+        /// Lets go of what only the walk needs: descriptors are few.
+        mutating func endWalk() {
+            handle = nil
+            names = NameList()
+            rules = nil
+            cursor = nil
+            resumeCursor = nil
+            parentCursor = nil
+        }
     }
 
     static let sliceCount = 4096
 
     let parent: DirectoryNode?
-    /// Where it stands in the parent's slice at work.
-    let slot: Int
+    /// Where it stands among the parent's names.
+    let position: Position
     let name: [UInt8]
     /// Absolute; empty for the root.
     let path: [UInt8]
@@ -101,11 +128,17 @@ final class DirectoryNode: Sendable {
     let isKeptForContent: Bool
     let state: Mutex<State>
 
+    /// A name's place in its directory.
+    struct Position: Sendable {
+        var slice = 0
+        var slot = 0
+    }
+
     init(
-        parent: DirectoryNode?, slot: Int, name: [UInt8], kind: Kind, isKeptForContent: Bool = false
+        parent: DirectoryNode?, position: Position, name: [UInt8], kind: Kind, isKeptForContent: Bool = false
     ) {
         self.parent = parent
-        self.slot = slot
+        self.position = position
         self.name = name
         self.kind = kind
         self.isKeptForContent = isKeptForContent
@@ -135,6 +168,8 @@ enum ArchiveTask: Sendable {
     case files(DirectoryNode, [Int])
     /// Read a stream into a slot.
     case stream(DirectoryNode, Int, Archiver.Stream)
+    /// Store blocks of a long file that another worker reads.
+    case help(BlockExchange)
     /// The walk is over: encode what waited for hard-link keys.
     case linked(DirectoryNode)
 }

@@ -17,27 +17,40 @@ final class HardLinkTable: Sendable {
         }
     }
 
+    /// What was captured of a file, through one of its links.
+    struct Capture: Sendable {
+        let entry: TreeEntry
+        /// Of the file when it was captured.
+        let stat: FileStat
+        /// Flags for the stat cache.
+        let cacheFlags: UInt32
+    }
+
     private struct LinkSet {
         var smallestPath: [UInt8]
         var memberCount: Int
-        var entry: TreeEntry
+        var capture: Capture
     }
 
     private let sets = Mutex<[FileIdentity: LinkSet]>([:])
 
-    /// The entry of another link to the same file, captured earlier: its content need not be read again.
-    func entry(of identity: FileIdentity) -> TreeEntry? {
-        sets.withLock { $0[identity]?.entry }
+    /// What another link to the same file gave earlier, if the file has not changed since: it need not be read again.
+    func capture(of stat: FileStat) -> Capture? {
+        guard let capture = sets.withLock({ $0[FileIdentity(stat)]?.capture }), capture.stat.isSameContent(as: stat)
+        else { return nil }
+        return capture
     }
 
-    /// Adds a captured link.
-    func add(_ identity: FileIdentity, path: [UInt8], entry: TreeEntry) {
+    /// Adds a captured link. The latest capture stands for all links.
+    func add(_ path: [UInt8], _ capture: Capture) {
         sets.withLock { sets in
+            let identity = FileIdentity(capture.stat)
             guard var set = sets[identity] else {
-                sets[identity] = LinkSet(smallestPath: path, memberCount: 1, entry: entry)
+                sets[identity] = LinkSet(smallestPath: path, memberCount: 1, capture: capture)
                 return
             }
             set.memberCount += 1
+            set.capture = capture
             if path.lexicographicallyPrecedes(set.smallestPath) { set.smallestPath = path }
             sets[identity] = set
         }
@@ -48,7 +61,7 @@ final class HardLinkTable: Sendable {
     func resolved(_ entry: TreeEntry, _ identity: FileIdentity, nameHash: ([UInt8]) -> UInt64) -> TreeEntry {
         let set = sets.withLock { $0[identity] }
         guard let set, set.memberCount > 1 else { return entry }
-        var result = set.entry
+        var result = set.capture.entry
         result.name = entry.name
         result.hardLinkKey = nameHash(set.smallestPath)
         return result

@@ -14,16 +14,33 @@ final class ListChecker: Sendable {
     /// Whether the list, the lists below it and all data blobs are there.
     func isComplete(_ root: BlobID) -> Bool {
         var pending = [root]
+        // The lists of a file with a huge hole are the same many times over.
+        var seen: Set<BlobID> = [root]
         while let id = pending.popLast() {
             guard index.contains(id), let bytes = try? loader.load(.list, id),
                 let node = try? BlobListNode(parsing: bytes)
             else { return false }
             if node.level > 0 {
-                pending += node.ids
-            } else if !node.ids.allSatisfy(index.contains) {
-                return false
+                for child in node.ids where seen.insert(child).inserted { pending.append(child) }
+            } else {
+                var last: BlobID?
+                for child in node.ids where child != last {
+                    guard index.contains(child) else { return false }
+                    last = child
+                }
             }
         }
         return true
+    }
+}
+
+extension ArchiveRun {
+    /// Whether the repository holds every blob of a file.
+    func isStored(_ content: FileContent) -> Bool {
+        switch content {
+        case .empty: true
+        case .blobs(let ids): ids.allSatisfy(index.contains)
+        case .list(let id): lists.isComplete(id)
+        }
     }
 }

@@ -16,7 +16,7 @@ struct PartialTree {
         var order = [root]
         var position = 0
         while position < order.count {
-            order += order[position].state.withLock { Array($0.children.values) }
+            order += order[position].state.withLock { $0.slices.flatMap { Array($0.children.values) } }
             position += 1
         }
         for node in order.reversed() {
@@ -27,15 +27,15 @@ struct PartialTree {
     }
 
     private mutating func entry(of node: DirectoryNode) throws(StoreError) -> TreeEntry? {
-        let (attributes, slices, children) = node.state.withLock { ($0.attributes, $0.slices, $0.children) }
+        let (attributes, slices) = node.state.withLock { ($0.attributes, $0.slices) }
         var (tree, pieces) = node.state.withLock { ($0.tree, $0.pieces) }
         guard let attributes else { return nil }
         var lines: [(name: [UInt8], encoded: [UInt8])] = []
-        for (number, slice) in slices.enumerated() {
+        for slice in slices {
             var record = ByteWriter()
             var count = 0
             for (position, slot) in slice.slots.enumerated() {
-                if number == slices.count - 1, let child = children[position] {
+                if let child = slice.children[position] {
                     guard let entry = entries[ObjectIdentifier(child)] else { continue }
                     var writer = ByteWriter()
                     entry.encode(into: &writer)
@@ -50,6 +50,8 @@ struct PartialTree {
             }
             records.append(.init(path: node.path, count: count, entries: record.bytes))
         }
+        let isEmpty = lines.isEmpty && node.state.withLock { $0.entryCount == 0 }
+        if node.isKeptForContent && isEmpty { return nil }
         let keys = worker.run.repository.keys
         for piece in tree.append(lines, nameHash: keys.nameHash) { pieces.append(try worker.content.store(.tree, piece)) }
         var content = DirectoryContent.empty

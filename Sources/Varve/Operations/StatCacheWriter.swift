@@ -19,6 +19,7 @@ final class StatCacheWriter: Sendable {
 
     /// Starts a cache file beside its final place; nil if it cannot be made.
     init?(directory: String, isFull: Bool) {
+        Self.removeAbandoned(in: directory)
         temporaryPath = "\(directory)/stat-\(getpid())-\(UInt64.random(in: 0...UInt64.max)).tmp"
         self.isFull = isFull
         let descriptor = open(temporaryPath, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
@@ -31,6 +32,22 @@ final class StatCacheWriter: Sendable {
             if state.descriptor >= 0 { close(state.descriptor) }
         }
         unlink(temporaryPath)
+    }
+
+    /// Removes what processes that are gone left behind: `stat-PID-...tmp`.
+    private static func removeAbandoned(in directory: String) {
+        guard let handle = try? OpenDirectory(
+            owning: Syscalls.open(Array(directory.utf8), flags: O_RDONLY | O_DIRECTORY)), let names = try? handle.list()
+        else { return }
+        for index in 0..<names.count {
+            let name = Array(names.name(index))
+            let parts = name.split(separator: UInt8(ascii: "-"))
+            guard parts.count == 3, parts[0].elementsEqual("stat".utf8), name.suffix(4).elementsEqual(".tmp".utf8),
+                let process = pid_t(String(decoding: parts[1], as: UTF8.self)), process > 0,
+                kill(process, 0) != 0, errno == ESRCH
+            else { continue }
+            try? handle.removeFile(name)
+        }
     }
 
     /// Encodes one entry of a record.
@@ -108,7 +125,7 @@ final class StatCacheWriter: Sendable {
     /// Gives a copy of what is there, with records of directories that are still at work, a name of its own: a
     /// checkpoint's cache lacks what the capture has not reached, so it does not take the place of the complete one.
     func publishCopy(as path: String, snapshot: SnapshotID, records: [DirectoryRecord]) {
-        let temporary = path + ".tmp"
+        let temporary = String(temporaryPath.dropLast(4)) + "copy.tmp"
         let copy = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard copy >= 0 else { return }
         defer { close(copy) }

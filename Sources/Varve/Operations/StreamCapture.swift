@@ -2,12 +2,12 @@ import Glibc
 import VarveFormat
 
 extension FileStat {
-    /// What stands for the stat of a stream: a regular file with one link.
-    static func stream() -> FileStat {
+    /// What stands for the stat of a stream, a regular file with one link, or of a directory above it.
+    static func stream(mode: UInt32 = UInt32(S_IFREG) | 0o600) -> FileStat {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         return FileStat(
-            streamMode: UInt32(S_IFREG) | 0o600, uid: getuid(), gid: getgid(), seconds: Int64(now.tv_sec),
+            streamMode: mode, uid: getuid(), gid: getgid(), seconds: Int64(now.tv_sec),
             nanoseconds: UInt32(now.tv_nsec))
     }
 }
@@ -20,11 +20,11 @@ extension ArchiveWorker {
         var size: UInt64 = 0
         if writesBlobs {
             let parameters = try ChunkParameters(run.repository.config.chunker.stream)
-            let read = try content.read(stream.descriptor, parameters: parameters, expected: nil)
+            let read = try content.read(stream.descriptor, .stream, parameters: parameters)
             if let error = read.error { throw error.at(stream.path) }
             try stream.finish()
             try content.flush()
-            blobs = try content.content(of: content.contents[read.file])
+            blobs = try content.finish(read.file)
             size = read.byteCount
         }
         counters.bytesRead += size

@@ -15,38 +15,66 @@ extension ArchiveWorker {
             state.slices[last].pending -= 1
             return state.slices[last].pending == 0
         }
-        if isComplete { try completeSlice(node) }
+        if isComplete { try advance(node) }
     }
 
-    /// Encodes what can be encoded and goes on with the next slice, or with the parent: a loop, not a recursion, since
-    /// directories may be nested a thousand deep.
-    func completeSlice(_ node: DirectoryNode) throws(StoreError) {
-        try encodeReady(node, linksAreKnown: false)
-        let hasMore = node.state.withLock { state in
-            state.children.removeAll()
-            return state.nextName < state.names.count
+    private enum Next {
+        /// The next names of the directory are to be looked at.
+        case slice
+        /// Everything in it is encoded.
+        case finished
+        /// All its names were walked; something waits for hard-link keys.
+        case walked(hasWaitingChildren: Bool)
+        /// As before, and that is known already.
+        case waiting
+    }
+
+    /// Goes on from a directory none of whose tasks is at work: with its next slice, or upwards, as long as that
+    /// completes the directory above. A loop, not a recursion, since directories may be nested a thousand deep.
+    func advance(_ first: DirectoryNode) throws(StoreError) {
+        var node = first
+        while true {
+            try encodeReady(node)
+            let isReady: Bool
+            switch Self.next(node) {
+            case .slice:
+                run.stack.push([.slice(node)])
+                return
+            case .waiting:
+                return
+            case .walked(let hasWaitingChildren):
+                // Its last waiting child wakes it, or the end of the walk.
+                if !hasWaitingChildren { run.waiting.withLock { $0.append(node) } }
+                isReady = handUpWalked(node)
+            case .finished:
+                isReady = try finish(node)
+            }
+            guard isReady, let parent = node.parent else { return }
+            node = parent
         }
-        if hasMore {
-            run.stack.push([.slice(node)])
-        } else if node.state.withLock({ $0.slices.isEmpty }) {
-            try finish(node)
-        } else {
-            run.waiting.withLock { $0.append(node) }
+    }
+
+    private static func next(_ node: DirectoryNode) -> Next {
+        node.state.withLock { state in
+            if state.nextName < state.names.count { return .slice }
+            if state.slices.isEmpty { return .finished }
+            guard !state.isWaiting else { return .waiting }
+            state.isWaiting = true
+            state.endWalk()
+            return .walked(hasWaitingChildren: state.slices.contains { $0.waiting > 0 })
         }
     }
 
-    /// The walk is over, so every hard-link key is known: encodes the rest of a directory that waited for them.
-    func encodeSlices(_ node: DirectoryNode, linksAreKnown: Bool) throws(StoreError) {
-        try encodeReady(node, linksAreKnown: linksAreKnown)
-        try finish(node)
-    }
-
-    private func encodeReady(_ node: DirectoryNode, linksAreKnown: Bool) throws(StoreError) {
+    /// Encodes the first slices, as far as nothing in them is at work or waits.
+    private func encodeReady(_ node: DirectoryNode) throws(StoreError) {
+        let linksAreKnown = run.linksAreKnown
         while true {
             let slice = node.state.withLock { state -> Slice? in
-                guard let first = state.slices.first, first.pending == 0, linksAreKnown || !first.hasLinks
+                guard let first = state.slices.first, first.pending == 0, first.waiting == 0,
+                    linksAreKnown || !first.hasLinks
                 else { return nil }
                 state.slices.removeFirst()
+                state.encodedSliceCount += 1
                 return first
             }
             guard let slice else { return }
@@ -117,52 +145,51 @@ extension ArchiveWorker {
         }
     }
 
-    /// Stores the tree of a directory and puts its entry into the parent; and so on upwards while that completes them.
-    func finish(_ first: DirectoryNode) throws(StoreError) {
-        var node = first
-        while true {
-            let directory = try directoryContent(node)
-            let (attributes, count) = node.state.withLock { state in
-                state.isDone = true
-                state.handle = nil
-                state.names = NameList()
-                return (state.attributes, state.entryCount)
-            }
+    /// Stores the tree of a directory and puts its entry into the parent. True if that completes what the parent waited
+    /// for.
+    private func finish(_ node: DirectoryNode) throws(StoreError) -> Bool {
+        let directory = try directoryContent(node)
+        let (attributes, count, wasWaiting) = node.state.withLock { state in
+            state.isDone = true
+            state.endWalk()
+            return (state.attributes, state.entryCount, state.isWaiting)
+        }
+        var outcome: Slot.Outcome = .omitted
+        if let attributes, !(node.isKeptForContent && count == 0) {
             counters.directories += 1
-            var slot: Slot.Outcome = .omitted
-            if let attributes, !(node.isKeptForContent && count == 0) {
-                slot = .entry(
-                    TreeEntry(
-                        name: node.name, type: .directory, isImplied: node.isImplied, attributes: attributes,
-                        content: .directory(directory)))
+            outcome = .entry(
+                TreeEntry(
+                    name: node.name, type: .directory, isImplied: node.isImplied, attributes: attributes,
+                    content: .directory(directory)))
+        }
+        guard let parent = node.parent else {
+            try finishRoot(outcome)
+            return false
+        }
+        return parent.state.withLock { state in
+            let index = node.position.slice - state.encodedSliceCount
+            guard state.slices.indices.contains(index) else { return false }
+            state.slices[index].children[node.position.slot] = nil
+            state.slices[index].slots[node.position.slot].outcome = outcome
+            guard wasWaiting else {
+                state.slices[index].pending -= 1
+                return state.slices[index].pending == 0
             }
-            guard let parent = node.parent else {
-                try finishRoot(slot)
-                return
-            }
-            let (outcome, position) = (slot, node.slot)
-            let isComplete = parent.state.withLock { state -> Bool in
-                let last = state.slices.count - 1
-                guard last >= 0 else { return false }
-                state.children[position] = nil
-                state.slices[last].slots[position].outcome = outcome
-                state.slices[last].pending -= 1
-                return state.slices[last].pending == 0
-            }
-            guard isComplete else { return }
-            try encodeReady(parent, linksAreKnown: run.linksAreKnown)
-            let next = parent.state.withLock { state -> (hasMore: Bool, isEncoded: Bool) in
-                (state.nextName < state.names.count, state.slices.isEmpty)
-            }
-            if next.hasMore {
-                run.stack.push([.slice(parent)])
-                return
-            }
-            if !next.isEncoded {
-                run.waiting.withLock { $0.append(parent) }
-                return
-            }
-            node = parent
+            state.slices[index].waiting -= 1
+            return state.isWaiting && !state.slices.contains { $0.waiting > 0 }
+        }
+    }
+
+    /// Tells the parent that a directory was walked, though its tree must wait. True if that completes the parent's
+    /// slice.
+    private func handUpWalked(_ node: DirectoryNode) -> Bool {
+        guard let parent = node.parent else { return false }
+        return parent.state.withLock { state in
+            let index = node.position.slice - state.encodedSliceCount
+            guard state.slices.indices.contains(index) else { return false }
+            state.slices[index].pending -= 1
+            state.slices[index].waiting += 1
+            return state.slices[index].pending == 0
         }
     }
 

@@ -3,7 +3,7 @@
 /// Last in, first out keeps a walk depth-first, and so the number of open directories small. The work is over when the
 /// stack is empty and no worker holds a task, since only a task makes tasks. A worker can stop all others between two
 /// tasks, for a checkpoint.
-final class WorkStack<Task: Sendable>: Sendable {
+package final class WorkStack<Task: Sendable>: Sendable {
     private struct State {
         var tasks: [Task] = []
         /// Tasks that workers hold.
@@ -20,24 +20,24 @@ final class WorkStack<Task: Sendable>: Sendable {
 
     private let state: Monitor<State>
 
-    init() { state = Monitor(State()) }
+    package init() { state = Monitor(State()) }
 
     /// Adds tasks; the last is taken first.
-    func push(_ tasks: [Task]) {
+    package func push(_ tasks: [Task]) {
         guard !tasks.isEmpty else { return }
         state.withLock { $0.tasks.append(contentsOf: tasks) }
     }
 
     /// Workers that wait for a task just now.
-    var idleCount: Int { state.peek { $0.idle } }
+    package var idleCount: Int { state.peek { $0.idle } }
 
     /// Stops all work; the first error is the one that `run` throws.
-    func fail(_ error: StoreError) {
+    package func fail(_ error: StoreError) {
         state.withLock { state in if state.error == nil { state.error = error } }
     }
 
     /// The error that stopped the work.
-    var error: StoreError? { state.peek { $0.error } }
+    package var error: StoreError? { state.peek { $0.error } }
 
     private enum Step {
         case task(Task)
@@ -52,7 +52,7 @@ final class WorkStack<Task: Sendable>: Sendable {
     ///   - whenDry: called when no task is left; what it returns is done before the work is over.
     ///   - paused: called before this worker stands still because another one asked for a pause.
     /// - Throws: never for a failed task, which stops all workers and is found in `error`.
-    func work(
+    package func work(
         whenDry: () -> [Task], paused: () throws(StoreError) -> Void, _ body: (Task) throws(StoreError) -> Void
     ) {
         while true {
@@ -106,7 +106,7 @@ final class WorkStack<Task: Sendable>: Sendable {
 
     /// Runs `body` while every other of `workerCount` workers stands still between two tasks. Called by a worker inside a
     /// task. If another worker is pausing already, this one stands still for it instead.
-    func pauseOthers(
+    package func pauseOthers(
         workerCount: Int, paused: () throws(StoreError) -> Void, _ body: () throws(StoreError) -> Void
     ) throws(StoreError) {
         let mayPause = state.withLock { state in
