@@ -12,8 +12,8 @@ final class WorkList: Sendable {
         return number < count ? number : nil
     }
 
-    /// Runs the tasks 0 to `count - 1` on up to `threads` threads, each with a worker of its own; one is the caller's
-    /// own. The first error ends all of them, each after its task at hand, and is thrown.
+    /// Runs the tasks 0 to `count - 1` on up to `threads` threads, each with a worker of its own; a single one is the
+    /// caller's. The first error ends all of them, each after its task at hand, and is thrown.
     static func run<Worker>(
         _ count: Int, threads: Int, makeWorker: @escaping @Sendable () throws(StoreError) -> Worker,
         _ body: @escaping @Sendable (Worker, Int) throws(StoreError) -> Void
