@@ -20,10 +20,41 @@ final class CaptureSite: Sendable {
         cache = scratch.path + "/cache"
         self.threads = threads
         try scratch.makeDirectory("source")
-        var options = Repository.CreateOptions()
-        options.packBytes = 1 << 20
-        _ = try Repository.create(at: place, options: options, openOptions: .init())
+        try Self.template.get().write(to: place)
     }
+
+    /// A new repository as `Repository.create` makes it, with small packs. Each test gets a copy: making one anew takes
+    /// hundreds of syncs.
+    private struct Template: Sendable {
+        var files: [(path: String, bytes: [UInt8])] = []
+        var directories: [String] = []
+
+        init() throws {
+            let backend = MemoryBackend()
+            var options = Repository.CreateOptions()
+            options.packBytes = 1 << 20
+            _ = try Repository.create(on: backend, options: options, openOptions: .init())
+            var pending = [""]
+            while let directory = pending.popLast() {
+                for entry in try backend.list(directory) {
+                    let path = directory.isEmpty ? entry.name : directory + "/" + entry.name
+                    if entry.isDirectory {
+                        directories.append(path)
+                        pending.append(path)
+                    } else {
+                        files.append((path, try backend.read(path, limit: 1 << 20)))
+                    }
+                }
+            }
+        }
+
+        func write(to place: String) throws {
+            for path in [""] + directories { #expect(mkdir(place + "/" + path, 0o700) == 0) }
+            for file in files { FileTool.write(place + "/" + file.path, file.bytes) }
+        }
+    }
+
+    private static let template = Result { try Template() }
 
     func repository(
         on backend: (any Backend)? = nil, usesCache: Bool = true, threads: Int? = nil

@@ -4,7 +4,7 @@ import VarveFormat
 
 @Suite("Checkpoints")
 struct CheckpointTests {
-    private static let fileCount = 24
+    private static let fileCount = 40
     private static let fileSize = 1_000_000
 
     private func site() throws -> CaptureSite {
@@ -52,9 +52,9 @@ struct CheckpointTests {
     @Test("interruptions one after the other lose nothing of what was stored")
     func repeated() throws {
         let site = try site()
-        for _ in 0..<3 { try interrupt(site, .full, atPack: 7) }
+        for _ in 0..<3 { try interrupt(site, .full, atPack: 4) }
         let report = try site.capture(.full)
-        #expect(report.manifest.bytes.read <= (Self.fileCount - 3 * 3) * Self.fileSize)
+        #expect(report.manifest.bytes.read <= (Self.fileCount - 3 * 5) * Self.fileSize)
         #expect(report.manifest.replaces.count == 3)
         try site.expectSameAsSource(report)
         #expect(try site.repository().snapshots().snapshots.count == 1)
@@ -68,7 +68,7 @@ struct CheckpointTests {
         try site.capture(.full)
         site.write("g", random: 6_000_000, seed: 77)
         site.write("h", random: 6_000_000, seed: 78)
-        try interrupt(site, .quick, atPack: 9)
+        try interrupt(site, .quick, atPack: 5)
         #expect(try site.capture(.full).manifest.bytes.read == Self.fileCount * Self.fileSize + 12_000_000)
     }
 

@@ -47,7 +47,7 @@ struct RepositoryTests {
         options.packBytes = nil
         options.fileChunkAverage = 100_000
         #expect(code { _ = try Repository.create(on: backend, options: options, openOptions: .init()) } == .usage)
-        #expect(try backend.list("").isEmpty)
+        #expect(code { _ = try Repository.open(on: backend, options: .init()) } == .noRepository)
     }
 
     @Test("a config that is damaged or gone is replaced by its copy, with a warning")

@@ -46,7 +46,7 @@ struct StatCacheTests {
     func racy() throws {
         let site = try site()
         func capture(_ kind: SnapshotKind) throws -> ArchiveReport { try site.capture(kind) { $0.settlingSeconds = 2 } }
-        try capture(.full)
+        _ = try capture(.full)
         let before = try FileStat.at(SYS_AT_FDCWD, Array(site.path("top").utf8))
         FileTool.write(site.path("top"), Array("pot".utf8), flags: 0)
         FileTool.setTime(site.path("top"), before)
@@ -118,12 +118,15 @@ struct StatCacheTests {
         var memo = OwnerMemo()
         let names = OwnerNames()
         var attributes = Attributes(mode: 0o644, uid: 0, gid: 0, owner: names.user(0), group: names.group(0))
-        #expect(memo.areCurrent(attributes, names) && memo.areCurrent(attributes, names))
+        let (first, again) = (memo.areCurrent(attributes, names), memo.areCurrent(attributes, names))
+        #expect(first && again)
         attributes.owner = Array("formerly".utf8)
-        #expect(!memo.areCurrent(attributes, names))
+        let renamed = memo.areCurrent(attributes, names)
+        #expect(!renamed)
         attributes.owner = names.user(0)
-        attributes.group = []
-        #expect(memo.areCurrent(attributes, names) == names.group(0).isEmpty)
+        attributes.group = Array("staff of old".utf8)
+        let regrouped = memo.areCurrent(attributes, names)
+        #expect(!regrouped)
     }
 
     @Test("without a cache size and time of the parent are enough on request, and only then")
