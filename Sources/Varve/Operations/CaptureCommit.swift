@@ -8,7 +8,7 @@ final class CaptureCommit: Sendable {
         var sequence: Int
         var replaces: [SnapshotID]
         var packCount = 0
-        var packBytes: UInt64 = 0
+        var storedBytes: UInt64 = 0
     }
 
     /// The directory `/` of this capture.
@@ -70,13 +70,15 @@ final class CaptureCommit: Sendable {
         let packs = try publisher.commitPoint()
         let writer = IndexWriter(
             backend: repository.backend, session: session.id, keys: repository.keys, repository: repository.id)
-        for written in try writer.publish(packs) { try run.index.absorb(written) }
+        let written = try writer.publish(packs)
+        for file in written { try run.index.absorb(file) }
         let manifest = state.withLock { state -> Manifest in
             state.packCount += packs.count
-            state.packBytes += packs.reduce(0) { $0 + $1.length }
+            state.storedBytes += packs.reduce(0) { $0 + $1.length }
+            state.storedBytes += written.reduce(0) { $0 + UInt64($1.byteCount) }
             return statement.manifest(
                 run, root: root, state: snapshotState, tips: state.tips, sequence: state.sequence,
-                replaces: state.replaces, packs: (state.packCount, state.packBytes))
+                replaces: state.replaces, packs: (state.packCount, state.storedBytes))
         }
         let sealed = try SealedFile(keys: repository.keys, repository: repository.id).seal(.manifest, manifest.encode())
         let id = SHA256Digest.of(sealed)

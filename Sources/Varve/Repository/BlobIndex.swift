@@ -1,7 +1,7 @@
 import Synchronization
 package import VarveFormat
 
-/// Which blobs a repository has, and where (DESIGN.md section 5).
+/// Which blobs a repository has, and where.
 ///
 /// It is a set of immutable segments, searched one after the other, each behind its filter, and the blobs that this
 /// session is storing now. Any number of threads may ask.

@@ -1,8 +1,8 @@
 import Glibc
 package import VarveFormat
 
-/// Segments kept on this machine between runs, for one repository at one place: a mirror has the same id (DESIGN.md
-/// section 5). A file is a segment, the ids of the index files that it was made of, and a footer with a checksum.
+/// Segments kept on this machine between runs, for one repository at one place: a mirror has the same id, but
+/// may hold less. A file is a segment, the ids of the index files that it was made of, and a footer with a checksum.
 ///
 /// The cache is never needed: what cannot be read is as if it were absent, and what cannot be written is not kept.
 package final class IndexCache: Sendable {

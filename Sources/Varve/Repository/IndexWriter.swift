@@ -6,6 +6,8 @@ package struct IndexWriter: Sendable {
     package struct Written: Sendable {
         package let id: FileID
         package let segment: [UInt8]
+        /// Bytes of the file as stored.
+        package let byteCount: Int
     }
 
     /// Blobs in one index file at most: below the limit of an index file, with room for packs and frames.
@@ -60,6 +62,6 @@ package struct IndexWriter: Sendable {
             upload.abandon()
             throw error
         }
-        return Written(id: id, segment: segment)
+        return Written(id: id, segment: segment, byteCount: bytes.count)
     }
 }
