@@ -140,6 +140,7 @@ struct CrashReplay: Sendable {
     private func check(_ disk: MemoryDisk, _ position: Int, _ caches: String?) throws {
         let layer = MemoryFileLayer(disk)
         guard let repository = try open(layer, position) else { return }
+        if position >= scene.created, let warning = repository.warnings.first { throw Lost(warning) }
         let snapshots = try repository.snapshots()
         if let file = snapshots.unreadable.first { throw file.error }
         let contents = try SnapshotContents(repository)
@@ -154,6 +155,7 @@ struct CrashReplay: Sendable {
             let isRight = isPartial ? found.allSatisfy { source.contents[$0.key] == $0.value } : found == source.contents
             guard isRight else { throw Lost("a snapshot reads back otherwise than it was captured") }
         }
+        if position >= scene.created { try verify(repository) }
         if let caches { try backUp(layer, caches) }
     }
 
@@ -164,6 +166,20 @@ struct CrashReplay: Sendable {
         } catch {
             if position < scene.created, error.code == .noRepository { return nil }
             throw error
+        }
+    }
+
+    /// Nothing may look damaged either, not even what no snapshot needs: a name that is visible has all its bytes.
+    private func verify(_ repository: Repository) throws {
+        var options = Verifier.Options()
+        options.level = .data
+        options.recordResult = false
+        var first: Finding?
+        let report = try Verifier(repository: repository, options: options, progress: Progress()).run {
+            if first == nil { first = $0 }
+        }
+        guard report.result == .passed, first == nil else {
+            throw Lost("verify finds \(report.result): \(first?.message ?? "")")
         }
     }
 

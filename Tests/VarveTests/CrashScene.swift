@@ -32,7 +32,7 @@ final class CrashScene: Sendable {
         layer = RecordingFileLayer(MemoryFileLayer())
         var options = Repository.CreateOptions()
         options.secret = Self.secrets(key).first
-        options.fileChunkAverage = 1_024
+        options.fileChunkAverage = 2_048
         _ = try Repository.create(on: LocalBackend(layer: layer), options: options, openOptions: .init())
         created = layer.operationCount
     }

@@ -90,7 +90,7 @@ final class SourceTree {
         try tree.write("letter", Array("a few words\n".utf8))
         try tree.write("noise", random.bytes(9_000))
         // Equal chunks, and more of them than an entry names.
-        try tree.write("flat", [UInt8](repeating: 7, count: 300_000))
+        try tree.write("flat", [UInt8](repeating: 7, count: 600_000))
         for number in 0..<6 { try tree.write("code/file\(number)", random.bytes(300 + 700 * number)) }
         try tree.write("code/deep/long", Array(repeatElement(random.bytes(100), count: 60).joined()))
         try tree.write([0x6e, 0xff, 0x0a, 0x6e], random.bytes(50))
@@ -101,74 +101,10 @@ final class SourceTree {
     }
 }
 
-/// Reads a snapshot back through the index and the packs, every byte of it, without what restores it.
-struct SnapshotContents {
-    private let repository: Repository
-    private let index: BlobIndex
-    private let loader: BlobLoader
-
-    init(_ repository: Repository) throws(StoreError) {
-        self.repository = repository
-        index = try repository.openIndex(isUsable: nil)
-        loader = repository.loader(index)
-    }
-
-    /// Index files that could not be used.
-    var problems: [StoreError] { index.problems }
-
-    /// Whether an index file names the packs of the snapshot's trees.
-    func isIndexed(_ manifest: Manifest) -> Bool { index.contains(manifest.treeRoot) }
-
-    /// Everything below `source`, and the source itself.
-    func read(_ manifest: Manifest, below source: [UInt8]) throws -> [[UInt8]: SourceTree.Item] {
-        var items: [[UInt8]: SourceTree.Item] = [:]
-        let root = try TreeCoding.parse(try loader.load(.tree, manifest.treeRoot), isRoot: true)
-        var pending = root.map { (path: $0.name, entry: $0) }
-        while let (path, entry) = pending.popLast() {
-            let item = try item(entry)
-            if path.starts(with: source) { items[path] = item }
-            guard case .directory(let content) = entry.content else { continue }
-            for child in try children(content) { pending.append((path + [UInt8(ascii: "/")] + child.name, child)) }
-        }
-        return items
-    }
-
-    private func item(_ entry: TreeEntry) throws -> SourceTree.Item {
-        switch entry.content {
-        case .none, .device: return .special(entry.type)
-        case .directory: return .directory
-        case .symlink(let target): return .symlink(target)
-        case .file(let size, let content):
-            var bytes: [UInt8] = []
-            switch content {
-            case .empty: break
-            case .blobs(let ids): for id in ids { bytes += try loader.load(.data, id) }
-            case .list(let id): for id in try leaves(id, .list) { bytes += try loader.load(.data, id) }
-            }
-            guard bytes.count == Int(size) else {
-                throw StoreError(.damaged, "a file of \(size) bytes reads as \(bytes.count)", path: entry.name)
-            }
-            return .file(bytes)
-        }
-    }
-
-    private func children(_ content: DirectoryContent) throws -> [TreeEntry] {
-        switch content {
-        case .empty: return []
-        case .tree(let id): return try TreeCoding.parse(try loader.load(.tree, id))
-        case .treeList(let id):
-            return try leaves(id, .treeList).flatMap { try TreeCoding.parse(try loader.load(.tree, $0)) }
-        }
-    }
-
-    /// The ids at the bottom of a list, in order.
-    private func leaves(_ root: BlobID, _ type: BlobType) throws -> [BlobID] {
-        var leaves: [BlobID] = []
-        var pending = [root]
-        while let id = pending.popLast() {
-            let node = try BlobListNode(parsing: try loader.load(type, id))
-            if node.level == 0 { leaves += node.ids } else { pending += node.ids.reversed() }
-        }
-        return leaves
+extension SeededBytes {
+    /// So many bytes of a seed.
+    static func of(_ seed: UInt64, count: Int) -> [UInt8] {
+        var random = SeededBytes(seed: seed)
+        return random.bytes(count)
     }
 }
