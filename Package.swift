@@ -43,7 +43,8 @@ let package = Package(
             swiftSettings: strict),
 
         .testTarget(name: "VarveFormatTests", dependencies: ["VarveFormat"], swiftSettings: strict),
-        .testTarget(name: "VarveTests", dependencies: ["Varve", "VarveFormat", "CB2", "CZstd", "CSys"], swiftSettings: strict),
+        .testTarget(
+            name: "VarveTests", dependencies: ["Varve", "VarveFormat", "CB2", "CZstd", "CSys"], swiftSettings: strict),
         .testTarget(name: "VarveAppTests", dependencies: ["VarveApp", "Varve", "VarveFormat"], swiftSettings: strict),
         .testTarget(name: "VarveCommandTests", dependencies: ["Varve", "VarveFormat", "CSys"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),

@@ -94,7 +94,7 @@ class Repository:
         check(hmac.compare_digest(commitment, header[80:112]), "key commitment does not match")
         return hkdf(header[48:80], self.key(info), b"varve 1 file" + self.id + bytes([kind, self.suite]))
     def manifest(self, path):  # (10)
-        raw = read(path, 17 * MIB)
+        raw = read(path, 18 * MIB)
         check(path.endswith(sha256(raw).hex()), "bytes do not match the name")
         key = self.file_key(raw[:128], b"varvmani", 4, "manifest") if self.suite else None
         if key: raw = unzstd(AESGCM(key).decrypt(bytes(12), raw[128:], raw[:128]))
@@ -106,13 +106,13 @@ class Repository:
         trailer = read(path, 216, max(0, size - 216))
         offset, stored, length, pack_length = struct.unpack("<QIIQ", trailer[128:152])
         check(sha256(trailer[:184]) == trailer[184:] and pack_length == size <= 256 * MIB, "trailer is damaged")
-        check(offset + stored == size - 224 and length <= stored <= 8 * MIB, "trailer does not fit")
+        check(offset + stored == size - 224 and stored - 16 <= length <= 8 * MIB, "trailer does not fit")
         payload, at = read(path, stored, offset), 136
         check(sha256(payload) == trailer[152:184], "directory is damaged")
         key = self.file_key(trailer[:128], b"varvtail", kind, "data")
         directory = Bytes(self.unseal(key, kind, 0, 2**32 - 1, length, payload))
         for number in directory.count(37):
-            stored, raw, codec, start = directory.varint(offset), directory.varint(16 * MIB), directory.u8(), 0
+            stored, raw, codec, start = directory.varint(16908288), directory.varint(16 * MIB), directory.u8(), 0
             for _ in directory.count(34):
                 blob_type, blob, size = directory.u8(), directory.take(32), directory.varint(raw)
                 check(size and blob_type in ((), (DATA,), (LIST, TREE, TREELIST))[kind], "blob of a wrong type")

@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <termios.h>
 
@@ -86,4 +87,20 @@ static inline void sys_ignore_broken_pipes(void) { signal(SIGPIPE, SIG_IGN); }
 
 static inline int sys_is_root(void) { return geteuid() == 0; }
 /// Whether this process may write there, by its effective ids.
-static inline int sys_can_write(const char *path) { return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0 ? -errno : 0; }
+static inline int sys_can_write(const char *path) {
+    return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0 ? -errno : 0;
+}
+
+/// Makes a terminal of our own (pty(7)); the descriptor of its master, and the path of its other end in `name`.
+static inline int sys_open_pseudoterminal(char *name, size_t size) {
+    int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0) return -errno;
+    if (grantpt(master) == 0 && unlockpt(master) == 0 && ptsname_r(master, name, size) == 0) return master;
+    int number = errno;
+    close(master);
+    return -number;
+}
+/// Lets a child start in a directory.
+static inline int sys_spawn_in(posix_spawn_file_actions_t *actions, const char *directory) {
+    return -posix_spawn_file_actions_addchdir_np(actions, directory);
+}

@@ -1,6 +1,6 @@
 package import Varve
 
-/// A command whose output is captured as one file. If it fails there is no snapshot: half a dump looks like a whole one.
+/// A command whose output is captured as one file. If it fails there is no snapshot: half a dump looks whole.
 package enum CommandSource {
     /// Starts a command and hands out its output as a stream.
     ///

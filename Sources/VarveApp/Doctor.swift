@@ -56,7 +56,7 @@ package struct Doctor {
         checks.append(
             now.seconds > 1_735_689_600
                 ? Check("clock", .ok, "it is \(LocalTime.text(now))")
-                : Check("clock", .failed, "the clock says \(LocalTime.text(now))", remedy: "set it: snapshots carry it"))
+                : Check("clock", .failed, "the clock says \(LocalTime.text(now))", remedy: "set it"))
         let isRoot = sys_is_root() != 0
         checks.append(
             Check(
@@ -144,7 +144,7 @@ package struct Doctor {
             if let newest = list.snapshots.first, newest.manifest.time.seconds > now.seconds + 86_400 {
                 checks.append(
                     Check(
-                        "snapshots", .warning, "the newest is of \(LocalTime.text(newest.manifest.time)), in the future",
+                        "snapshots", .warning, "the newest is of the future: \(LocalTime.text(newest.manifest.time))",
                         remedy: "check the clocks of all machines"))
             }
             let unverified = list.snapshots.filter { $0.verification == nil }.count

@@ -7,11 +7,13 @@ struct BackupCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "backup", abstract: "Save directories, files or a stream as a snapshot.",
         discussion: """
-            --full (the default) reads every byte; --quick trusts files whose size, times and
-            inode are as the last backup saw them. Both give the same snapshot.
+            --full (the default) reads every byte; --quick trusts files whose size,
+            times and inode are as the last backup saw them. Both give the same
+            snapshot.
 
-            Exit status 3 means that the snapshot was made, but something could not be read.
-            If none of the paths exists, or all are empty, no snapshot is made (1).
+            Exit status 3 means that the snapshot was made, but something could not be
+            read. If none of the paths exists, or all are empty, no snapshot is made
+            (1).
 
             Examples:
               varve backup ~/docs /etc --exclude '*.tmp' --exclude-set caches
@@ -25,9 +27,7 @@ struct BackupCommand: Verb {
         parsing: .postTerminator, help: ArgumentHelp("With --from-command: what to run.", valueName: "command"))
     var command: [String] = []
 
-    @Flag(help: "Read every byte (the default).") var full = false
-    @Flag(help: "Trust what did not change.") var quick = false
-    @OptionGroup var sources: SourceOptions
+    @OptionGroup(title: "What is saved") var sources: SourceOptions
     @OptionGroup(title: "What is left out") var exclusions: ExclusionOptions
     @OptionGroup(title: "What is recorded") var record: RecordOptions
     @OptionGroup(title: "How it is done") var method: MethodOptions
@@ -37,7 +37,7 @@ struct BackupCommand: Verb {
 
     func execute(_ context: Context) throws(StoreError) -> ExitStatus {
         var options = Archiver.Options()
-        options.kind = try kind(context.environment)
+        options.kind = try sources.kind(context.environment)
         options.exclusions = try exclusions.exclusions()
         options.staysOnFileSystem = exclusions.oneFileSystem
         options.isDryRun = context.settings.isDryRun
@@ -53,24 +53,20 @@ struct BackupCommand: Verb {
         options.ownDirectories = [Array(repository.location.utf8)]
         if let cache = context.settings.cacheDirectory { options.ownDirectories.append(try context.absolute(cache)) }
         let process = try sources.start(input, into: &options)
+        let settings = options
         let report: ArchiveReport
         do throws(StoreError) {
-            report = try context.withProgress(onStop: process.map { running in { @Sendable in running.terminate() } }) {
-                progress throws(StoreError) in
-                try Archiver(repository: repository, options: options, progress: progress).run()
+            report = try context.withProgress(onStop: { process?.terminate() }) { progress throws(StoreError) in
+                try Archiver(repository: repository, options: settings, progress: progress).run()
             }
         } catch {
             process?.terminate()
-            throw error
+            guard error.code == .interrupted else { throw error }
+            throw StoreError(
+                .interrupted, error.message,
+                remedy: "what was saved so far is kept: the next backup goes on from there")
         }
         return try finish(report, repository, context)
-    }
-
-    private func kind(_ environment: Environment) throws(StoreError) -> SnapshotKind {
-        if full, quick { throw StoreError(.usage, "--full and --quick were both given", remedy: "give one") }
-        if full { return .full }
-        if quick { return .quick }
-        return try environment.value(.kind, "full or quick") { SnapshotKind(rawValue: $0) } ?? .full
     }
 
     private func finish(
@@ -85,7 +81,9 @@ struct BackupCommand: Verb {
         let more = report.manifest.errorsTotal - report.errors.count
         if more > 0 { output.warning("\(HumanText.count(more, "more error")) not shown") }
         var verified: ExitStatus?
-        if method.verify, let id = report.snapshotID { verified = try SnapshotCheck.run(id, repository, context) }
+        if method.verify, let id = report.snapshotID {
+            verified = try VerificationRun.readBack(id, repository, context)
+        }
         BackupSummary(report, method.verify ? verified : nil).show(output)
         return ExitStatus.worst([report.manifest.errorsTotal > 0 ? .partial : .ok, verified ?? .ok])
     }

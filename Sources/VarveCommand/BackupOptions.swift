@@ -6,6 +6,8 @@ import VarveFormat
 
 /// What a backup takes besides the paths of the command line.
 struct SourceOptions: ParsableArguments {
+    @Flag(help: "Read every byte (the default).") var full = false
+    @Flag(help: "Trust what did not change.") var quick = false
     @Option(help: ArgumentHelp("Take paths from a file, one a line; - is standard input.", valueName: "file"))
     var filesFrom: [String] = []
     @Option(name: .customLong("files-from0"), help: ArgumentHelp("The same, with NUL between them.", valueName: "file"))
@@ -22,6 +24,14 @@ struct SourceOptions: ParsableArguments {
     enum Input {
         case standardInput(path: [UInt8])
         case command(path: [UInt8], arguments: [[UInt8]])
+    }
+
+    /// Full unless an option or the environment says quick.
+    func kind(_ environment: Environment) throws(StoreError) -> SnapshotKind {
+        if full, quick { throw StoreError(.usage, "--full and --quick were both given", remedy: "give one") }
+        if full { return .full }
+        if quick { return .quick }
+        return try environment.value(.kind, "full or quick") { SnapshotKind(rawValue: $0) } ?? .full
     }
 
     /// Every path to save, absolute.
@@ -139,14 +149,7 @@ struct MethodOptions: ParsableArguments {
     @Flag(help: "Do not decode what was encoded to check it.") var noVerifyEncode = false
 
     func apply(to options: inout Archiver.Options, _ environment: Environment) throws(StoreError) {
-        if let compression {
-            guard let level = Self.level(compression) else {
-                throw StoreError(.usage, "--compression: \"\(compression)\" is not a level from 1 to 19, or off")
-            }
-            options.compressionLevel = level
-        } else if let level = try environment.value(.compression, "a level from 1 to 19, or off", Self.level) {
-            options.compressionLevel = level
-        }
+        if let level = try Self.level(compression, environment) { options.compressionLevel = level }
         options.skipsIfUnchanged = skipIfUnchanged
         options.allowsEmpty = allowEmpty
         options.trustsModificationTime = trustMtime
@@ -161,6 +164,17 @@ struct MethodOptions: ParsableArguments {
             guard rate > 0 else { throw StoreError(.usage, "--limit-read: nothing can be read at 0 bytes a second") }
             options.readLimit = rate
         }
+    }
+
+    /// The level that an option or else the environment names; nil for the default.
+    static func level(_ option: String?, _ environment: Environment) throws(StoreError) -> Int? {
+        guard let option else {
+            return try environment.value(.compression, "a level from 1 to 19, or off", level)
+        }
+        guard let level = level(option) else {
+            throw StoreError(.usage, "--compression: \"\(option)\" is not a level from 1 to 19, or off")
+        }
+        return level
     }
 
     private static func level(_ text: String) -> Int? {

@@ -7,8 +7,8 @@ struct DoctorCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "doctor", abstract: "Check the machine and the repository for what keeps backups from working.",
         discussion: """
-            It changes nothing. With a repository it is opened, so a password or key is needed.
-            What a repository holds is proven by varve verify.
+            It changes nothing. With a repository it is opened, so a password or key is
+            needed. What a repository holds is proven by varve verify.
             """)
 
     @OptionGroup(title: "Global options") var global: GlobalOptions

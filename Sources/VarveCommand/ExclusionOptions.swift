@@ -4,7 +4,9 @@ import VarveApp
 
 /// What a capture leaves out.
 struct ExclusionOptions: ParsableArguments {
-    @Option(name: .shortAndLong, help: ArgumentHelp("Leave out what a gitignore pattern matches.", valueName: "pattern"))
+    @Option(
+        name: .shortAndLong, help: ArgumentHelp("Leave out what a pattern (gitignore) matches.", valueName: "pattern")
+    )
     var exclude: [String] = []
     @Option(help: ArgumentHelp("Take patterns from a file, one a line.", valueName: "file"))
     var excludeFile: [String] = []

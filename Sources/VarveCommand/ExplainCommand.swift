@@ -7,8 +7,8 @@ struct ExplainCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "explain", abstract: "Say which rule captures a path or leaves it out.",
         discussion: """
-            Give the exclusions as for backup. The last rule that matches decides; .varveignore
-            files in the source count too.
+            Give the exclusions as for backup. The last rule that matches decides;
+            .varveignore files in the source count too.
 
             Examples:
               varve explain build/app.o --exclude '*.o'

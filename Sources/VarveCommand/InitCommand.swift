@@ -7,9 +7,9 @@ struct InitCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "init", abstract: "Make a repository.",
         discussion: """
-            It is encrypted unless --unencrypted is given. With a key file (--key-file or
-            VARVE_KEY_FILE; made if there is none) no password is needed; else the password
-            comes from an option, from the environment or from the terminal.
+            It is encrypted unless --unencrypted is given. With a key file (--key-file
+            or VARVE_KEY_FILE; made if there is none) no password is needed; else the
+            password comes from an option, from the environment or from the terminal.
 
             Examples:
               varve init -r /backup/repo

@@ -24,7 +24,8 @@ struct ListCommand: Verb {
         let lookup = try SnapshotLookup(try context.openRepository())
         let snapshots = lookup.matching(filter)
         for unreadable in lookup.list.unreadable {
-            context.output.error(unreadable.error.message, path: Array("\(unreadable.directory)/\(unreadable.id.hex)".utf8))
+            let path = Array("\(unreadable.directory)/\(unreadable.id.hex)".utf8)
+            context.output.error(unreadable.error.message, path: path)
         }
         if context.output.isJSON {
             context.output.json([

@@ -14,29 +14,32 @@ struct RootCommand: ParsableCommand {
               varve verify -r /backup/repo          prove it
               varve restore -r /backup/repo latest --target /tmp/restored
 
-            VARVE_REPOSITORY, VARVE_PASSWORD_FILE and VARVE_KEY_FILE stand for the options.
-            A snapshot is named by id, alias (20250623_123456), name, the first 4 or
-            more digits of its id, latest, latest~2, latest-valid or @2025-06-23T14:30.
-            A path in it follows a colon: latest:home/me/docs.
+            VARVE_REPOSITORY, VARVE_PASSWORD_FILE and VARVE_KEY_FILE stand for the
+            options. A snapshot is named by id, alias (20250623_123456), name, the first
+            4 or more digits of its id, latest, latest~2, latest-valid or
+            @2025-06-23T14:30. A path in it follows a colon: latest:home/me/docs.
 
-            Exit status: 0 ok, 1 failed, 2 usage, 3 incomplete (something was unreadable),
-            4 damage found, 5 refused, 10 no repository, 11 busy, 12 wrong password or key,
-            13 no such snapshot or path, 14 no space, 130 and 143 interrupted.
+            Exit status: 0 ok, 1 failed, 2 usage, 3 incomplete (something was
+            unreadable), 4 damage found, 5 refused, 10 no repository, 11 busy, 12 wrong
+            password or key, 13 no such snapshot or path, 14 no space, 130 and 143
+            interrupted.
             """,
         version: "varve \(ProgramVersion.text)",
         groupedSubcommands: [
             CommandGroup(
-                name: "Saving and restoring", subcommands: [InitCommand.self, BackupCommand.self]),
+                name: "Saving and restoring", subcommands: [InitCommand.self, BackupCommand.self, RestoreCommand.self]),
             CommandGroup(
                 name: "Looking",
-                subcommands: [ListCommand.self, ShowCommand.self]),
+                subcommands: [
+                    ListCommand.self, ShowCommand.self, LsCommand.self, CatCommand.self, StatsCommand.self,
+                ]),
             CommandGroup(
                 name: "Care",
-                subcommands: [KeyCommand.self, DoctorCommand.self]),
+                subcommands: [VerifyCommand.self, RepairCommand.self, KeyCommand.self, DoctorCommand.self]),
             CommandGroup(
                 name: "Other",
                 subcommands: [
-                    ExplainCommand.self, CompletionCommand.self, VersionCommand.self,
+                    ExplainCommand.self, EstimateCommand.self, CompletionCommand.self, VersionCommand.self,
                 ]),
         ])
 }

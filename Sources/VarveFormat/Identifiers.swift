@@ -123,7 +123,9 @@ extension FixedIdentifier {
         var result: [UInt8] = []
         result.reserveCapacity(Self.byteCount)
         for word in words {
-            for shift in stride(from: 56, through: 0, by: -8) { result.append(UInt8(truncatingIfNeeded: word >> shift)) }
+            for shift in stride(from: 56, through: 0, by: -8) {
+                result.append(UInt8(truncatingIfNeeded: word >> shift))
+            }
         }
         return result
     }

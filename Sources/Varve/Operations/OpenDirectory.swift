@@ -23,7 +23,12 @@ package final class OpenDirectory: Sendable {
 
     /// A name for a file that gets its own when it is whole: `.varve-`, 16 random hex digits, `.tmp`.
     package static func temporaryName() -> [UInt8] {
-        let digits = String(UInt64.random(in: .min ... .max), radix: 16)
+        temporaryName(number: .random(in: .min ... .max))
+    }
+
+    /// The temporary name of a number.
+    package static func temporaryName(number: UInt64) -> [UInt8] {
+        let digits = String(number, radix: 16)
         return Array((".varve-" + String(repeating: "0", count: 16 - digits.count) + digits + ".tmp").utf8)
     }
 
@@ -111,6 +116,20 @@ package final class OpenDirectory: Sendable {
         }
     }
 
+    /// Makes a file for reading and writing, mode 0600. The caller closes it.
+    ///
+    /// - Throws: `exists` if the name is taken, by whatever.
+    package func createFile(_ name: [UInt8]) throws(StoreError) -> Int32 {
+        let flags = SYS_O_RDWR | SYS_O_CREAT | SYS_O_EXCL | SYS_O_NOFOLLOW
+        return try call(name, "make a file") { sys_openat(descriptor, $0, flags, 0o600) }
+    }
+
+    /// Opens a file for reading and writing. The caller closes it.
+    package func openForWriting(_ name: [UInt8]) throws(StoreError) -> Int32 {
+        let flags = SYS_O_RDWR | SYS_O_NOFOLLOW | SYS_O_NONBLOCK | SYS_O_NOCTTY
+        return try call(name, "open the file") { sys_openat(descriptor, $0, flags, 0) }
+    }
+
     /// Makes a symbolic link. Where it points is nobody's concern until somebody follows it, which is never done here.
     package func makeSymbolicLink(_ name: [UInt8], target: [UInt8]) throws(StoreError) {
         guard !target.isEmpty, !target.contains(0) else {
@@ -124,6 +143,11 @@ package final class OpenDirectory: Sendable {
     /// Makes a FIFO, mode 0600.
     package func makeFIFO(_ name: [UInt8]) throws(StoreError) {
         try call(name, "make the FIFO") { sys_mknodat(descriptor, $0, S_IFIFO | 0o600, 0) }
+    }
+
+    /// Makes the name of a socket that nobody listens on, mode 0600.
+    package func makeSocket(_ name: [UInt8]) throws(StoreError) {
+        try call(name, "make the socket") { sys_mknodat(descriptor, $0, S_IFSOCK | 0o600, 0) }
     }
 
     /// Makes a device file, mode 0600, which only root can.

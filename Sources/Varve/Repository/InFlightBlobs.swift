@@ -34,8 +34,8 @@ final class InFlightBlobs: Sendable {
     private func shard(_ id: BlobID) -> Shard { shards[Int(truncatingIfNeeded: id.word3 & 63)] }
 }
 
-/// A set of blob ids by open addressing, 32 bytes a slot. The id of all zeros stands for an empty slot; no hash gives it,
-/// and should one do so, the blob is only stored more than once.
+/// A set of blob ids by open addressing, 32 bytes a slot. The id of all zeros stands for an empty slot; no hash gives
+/// it, and should one do so, the blob is only stored more than once.
 struct BlobIDTable: Sendable {
     private static let empty = BlobID(0, 0, 0, 0)
     private static let firstCapacity = 64

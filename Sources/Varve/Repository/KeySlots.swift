@@ -55,7 +55,8 @@ public enum KeySlots {
         return slots
     }
 
-    /// Finds the slot that one of the secrets opens. A password is stretched once for all slots that share salt and cost.
+    /// Finds the slot that one of the secrets opens. A password is stretched once for all slots that share salt and
+    /// cost.
     package static func unlock(
         _ slots: [StoredSlot], configBytes: [UInt8], secrets: [RepositorySecret]
     ) throws(StoreError) -> KeyChain {

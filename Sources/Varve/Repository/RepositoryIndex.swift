@@ -8,6 +8,9 @@ extension Repository {
         options.cacheDirectory.flatMap { IndexCache(root: $0, repository: id, location: location) }
     }
 
+    /// Seals and opens index files, manifests and records.
+    package var sealed: SealedFile { SealedFile(keys: keys, repository: id) }
+
     /// Opens the blob index.
     ///
     /// - Parameter isUsable: whether the blobs of a pack count; nil if all do.

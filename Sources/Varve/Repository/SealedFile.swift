@@ -2,9 +2,9 @@ package import VarveFormat
 
 /// Seals and opens index files, manifests and records (FORMAT.md section 6).
 package struct SealedFile: Sendable {
-    /// What sealing may add to a file's content at most: header, tag and what zstd adds to bytes that it cannot shorten.
+    /// What sealing may add to a file at most: header, tag and what zstd adds to bytes that it cannot shorten.
     private static let sealingLimit = 2_097_152
-    /// These files are small or mostly ids, which do not compress: more than the fastest level gains next to nothing.
+    /// These files are small or mostly ids, which do not compress: a higher level gains next to nothing.
     private static let compressionLevel = 1
 
     private let keys: KeyChain

@@ -19,6 +19,12 @@ public struct Snapshot: Sendable {
     /// The newest verification; nil if it was never verified.
     public let verification: Verification?
 
+    package init(id: SnapshotID, manifest: Manifest, verification: Verification?) {
+        self.id = id
+        self.manifest = manifest
+        self.verification = verification
+    }
+
     /// `ok`, `damaged`, `incomplete` or `unverified`.
     public var status: String { verification?.result ?? "unverified" }
 }
@@ -79,7 +85,7 @@ public struct SnapshotList: Sendable {
     /// Reads one manifest: its name, its seal and its rules checked.
     static func manifest(_ id: SnapshotID, _ repository: Repository) throws(StoreError) -> Manifest {
         let path = "manifests/\(id.hex)"
-        let bytes = try SealedFile(keys: repository.keys, repository: repository.id).read(.manifest, id, from: repository.backend)
+        let bytes = try repository.sealed.read(.manifest, id, from: repository.backend)
         do {
             return try Manifest(parsing: bytes, repositoryID: repository.id)
         } catch {
@@ -91,7 +97,7 @@ public struct SnapshotList: Sendable {
 
     private static func record(_ id: FileID, _ repository: Repository) throws(StoreError) -> Record {
         let path = "records/\(id.hex)"
-        let bytes = try SealedFile(keys: repository.keys, repository: repository.id).read(.record, id, from: repository.backend)
+        let bytes = try repository.sealed.read(.record, id, from: repository.backend)
         do {
             return try Record(parsing: bytes, repositoryID: repository.id)
         } catch {

@@ -1,0 +1,175 @@
+import Glibc
+import Synchronization
+import VarveFormat
+
+/// A blob's place in a frame and in a file.
+struct BlobUse: Sendable {
+    let id: BlobID
+    /// In the frame.
+    let offset: Int32
+    let length: Int32
+    let fileOffset: UInt64
+    let file: RestoreFile
+}
+
+/// What a worker does from start to end.
+enum RestoreTask: Sendable {
+    /// Decodes a frame and writes its blobs wherever they belong. The uses of one file follow one another.
+    case frame(FrameLocation, [BlobUse])
+    /// Entries that need no frame.
+    case loose([LooseEntry])
+}
+
+/// An entry that needs no frame.
+enum LooseEntry: Sendable {
+    /// An empty file, a symbolic link or a special file.
+    case make(RestoreFile)
+    /// A file that is there with the size and time of the snapshot.
+    case compare(RestoreFile)
+    /// What is there has the content of the snapshot, perhaps not the attributes.
+    case refresh(RestoreFile)
+    /// Another name of a file.
+    case link(RestoreFile, to: RestoreFile)
+}
+
+/// Everything that the threads of one restore share.
+final class RestoreRun: Sendable {
+    /// Tasks that wait for a worker: each holds what it writes, but not the frame.
+    static let queueCapacity = 48
+    static let errorLimit = 1_000
+
+    let content: SnapshotContent
+    let options: Restorer.Options
+    let progress: Progress
+    let root: SafeRoot
+    let metadata: MetadataWriter
+    let owners = OwnerNames()
+    let tasks = BoundedQueue<RestoreTask>(capacity: RestoreRun.queueCapacity)
+
+    private let report: Mutex<RestoreReport>
+    private let stopped = Mutex<StoreError?>(nil)
+    private let isStoppedFlag = Atomic(false)
+    /// Tasks that were handed over and are not finished.
+    private let unfinished = Monitor(0)
+    private let again = Mutex<[RestoreFile]>([])
+    /// Of a dry run.
+    private let forecast = Mutex(RestorePlanSummary())
+    /// Device files that only root can make: the first, and how many.
+    private let devices = Mutex<(path: [UInt8], count: Int)?>(nil)
+    /// Members of hard-link sets whose flags must wait until all links are made.
+    private let locked = Mutex<[RestoreFile]>([])
+
+    init(content: SnapshotContent, options: Restorer.Options, progress: Progress, root: SafeRoot) {
+        self.content = content
+        self.options = options
+        self.progress = progress
+        self.root = root
+        let ownership: MetadataWriter.Ownership =
+            options.restoresOwner ? (options.numericIDs ? .numbers : .names) : .unchanged
+        metadata = MetadataWriter(ownership: ownership, names: owners)
+        report = Mutex(RestoreReport())
+    }
+
+    // MARK: stopping
+
+    /// Whether the restore is to end: what is left of its tasks is given up.
+    var isStopped: Bool {
+        if isStoppedFlag.load(ordering: .relaxed) { return true }
+        guard progress.isCancelled else { return false }
+        stop(StoreError(.interrupted, "interrupted"))
+        return true
+    }
+
+    /// Ends the restore; the first error counts.
+    func stop(_ error: StoreError) {
+        stopped.withLock { $0 = $0 ?? error }
+        isStoppedFlag.store(true, ordering: .relaxed)
+    }
+
+    func checkStopped() throws(StoreError) {
+        if let error = stopped.withLock({ $0 }) { throw error }
+    }
+
+    // MARK: tasks
+
+    func push(_ task: RestoreTask) {
+        unfinished.withLock { $0 += 1 }
+        tasks.push(task)
+    }
+
+    func finishTask() { unfinished.withLock { $0 -= 1 } }
+
+    /// Waits until no task is left that might ask for another plan.
+    func waitForTasks() { unfinished.wait { $0 == 0 ? () : nil } }
+
+    /// Asks the planner to plan the content of a file, whatever is there under its name.
+    func planAgain(_ file: RestoreFile) { again.withLock { $0.append(file) } }
+
+    func takeAgain() -> [RestoreFile] {
+        again.withLock { again in
+            defer { again = [] }
+            return again
+        }
+    }
+
+    // MARK: the report
+
+    func count(_ change: (inout RestoreReport) -> Void) { report.withLock { change(&$0) } }
+
+    var finishedReport: RestoreReport { report.withLock { $0 } }
+
+    /// Notes what would happen.
+    func foresee(_ count: (inout RestorePlanSummary) -> Void, change: () -> RestorePlanSummary.Change?) {
+        forecast.withLock { forecast in
+            count(&forecast)
+            guard forecast.changes.count < Self.errorLimit, let change = change() else { return }
+            forecast.changes.append(change)
+        }
+    }
+
+    var finishedForecast: RestorePlanSummary { forecast.withLock { $0 } }
+
+    func report(_ path: [UInt8], _ failure: RestoreFailure) {
+        if options.isDryRun { foresee { $0.failing += 1 } change: { .init(path: path, action: .fail) } }
+        if failure.error.errno == ENOSPC || failure.error.errno == EDQUOT { return stop(failure.error.at(path)) }
+        let error = RestoreError(
+            path: path, operation: failure.operation, message: failure.error.message, isDamage: failure.isDamage,
+            errno: failure.error.errno ?? 0)
+        report.withLock { report in
+            report.errorsTotal += 1
+            if failure.isDamage { report.damagedTotal += 1 }
+            if report.errors.count < Self.errorLimit { report.errors.append(error) }
+        }
+        progress.update { $0.errors += 1 }
+    }
+
+    func report(_ path: [UInt8], _ operation: String, _ error: StoreError) {
+        report(path, RestoreFailure(operation, error))
+    }
+
+    /// A device file that this user cannot make.
+    func reportDevice(_ path: [UInt8]) {
+        devices.withLock { devices in devices = (devices?.path ?? path, (devices?.count ?? 0) + 1) }
+    }
+
+    /// Reports what is reported once for all files.
+    func reportSummaries() {
+        if let devices = devices.withLock({ $0 }) {
+            let message = "\(devices.count) device files could not be made: only root can"
+            report(devices.path, "device", StoreError(.denied, message, errno: EPERM))
+        }
+        for (loss, count) in metadata.losses.sorted(by: { $0.key.description < $1.key.description }) {
+            notice("\(loss.description) (\(count) files)")
+        }
+    }
+
+    func notice(_ text: String) {
+        report.withLock { report in if !report.notices.contains(text) { report.notices.append(text) } }
+    }
+
+    // MARK: hard links
+
+    func lockLater(_ file: RestoreFile) { locked.withLock { $0.append(file) } }
+
+    var lockedFiles: [RestoreFile] { locked.withLock { $0 } }
+}

@@ -1,0 +1,101 @@
+import VarveFormat
+
+/// A bounded part of a restore's plan: which blobs go where, gathered by frame, so that each frame is decoded once for
+/// all files of the window.
+struct RestoreWindow {
+    private struct FrameKey: Hashable {
+        let pack: PackID
+        let number: Int
+    }
+
+    private struct Frame {
+        let location: FrameLocation
+        let packOrder: Int
+        var uses: [BlobUse] = []
+    }
+
+    /// Files and uses after which a window is handed to the workers.
+    private static let fileLimit = 32_768
+    private static let useLimit = 262_144
+    private static let looseLimit = 256
+
+    private let run: RestoreRun
+    private var frames: [Frame] = []
+    private var frameNumbers: [FrameKey: Int] = [:]
+    private var packOrders: [PackID: Int] = [:]
+    private var loose: [LooseEntry] = []
+    private var fileCount = 0
+    private var useCount = 0
+
+    init(_ run: RestoreRun) { self.run = run }
+
+    mutating func add(_ entry: LooseEntry) {
+        loose.append(entry)
+        if loose.count >= Self.looseLimit { flushLoose() }
+    }
+
+    /// Plans the content of a file that is not empty.
+    ///
+    /// - Throws: why the content cannot be read; the file is still to be released by the caller.
+    mutating func add(_ file: RestoreFile, _ blobs: FileContent, size: UInt64) throws(StoreError) {
+        var sequence = BlobSequence(blobs)
+        var offset: UInt64 = 0
+        var last: FrameLocation?
+        while let id = try sequence.next(run.content.loader) {
+            let location = try run.content.location(of: id, preferred: last)
+            last = location.frame
+            guard UInt64(location.length) <= size - offset else { throw Self.wrongSize }
+            add(
+                BlobUse(
+                    id: id, offset: Int32(truncatingIfNeeded: location.offset),
+                    length: Int32(truncatingIfNeeded: location.length), fileOffset: offset, file: file),
+                location.frame)
+            offset += UInt64(location.length)
+            if useCount >= Self.useLimit { flush() }
+        }
+        guard offset == size else { throw Self.wrongSize }
+        fileCount += 1
+    }
+
+    var isFull: Bool { fileCount >= Self.fileLimit || useCount >= Self.useLimit }
+
+    private static var wrongSize: StoreError {
+        StoreError(.damaged, "the blobs of the file have another length than the file")
+    }
+
+    private mutating func add(_ use: BlobUse, _ location: FrameLocation) {
+        let key = FrameKey(pack: location.pack, number: location.number)
+        let number: Int
+        if let known = frameNumbers[key] {
+            number = known
+        } else {
+            let order = packOrders[location.pack] ?? packOrders.count
+            packOrders[location.pack] = order
+            number = frames.count
+            frameNumbers[key] = number
+            frames.append(Frame(location: location, packOrder: order))
+        }
+        // One file is planned at a time, so that the uses of each in a frame follow one another.
+        if frames[number].uses.last?.file !== use.file { use.file.parts.withLock { $0.remaining += 1 } }
+        frames[number].uses.append(use)
+        useCount += 1
+    }
+
+    private mutating func flushLoose() {
+        guard !loose.isEmpty else { return }
+        run.push(.loose(loose))
+        loose.removeAll(keepingCapacity: true)
+    }
+
+    /// Hands everything to the workers, pack by pack and frame by frame. Waits while they have enough to do.
+    mutating func flush() {
+        flushLoose()
+        frames.sort { ($0.packOrder, $0.location.number) < ($1.packOrder, $1.location.number) }
+        for frame in frames { run.push(.frame(frame.location, frame.uses)) }
+        frames.removeAll(keepingCapacity: true)
+        frameNumbers.removeAll(keepingCapacity: true)
+        packOrders.removeAll(keepingCapacity: true)
+        fileCount = 0
+        useCount = 0
+    }
+}

@@ -1,0 +1,127 @@
+package import VarveFormat
+
+/// What reading the content of snapshots takes: the index, the packs and a loader of trees and lists. Shared by threads.
+package struct SnapshotContent: Sendable {
+    package let repository: Repository
+    package let index: BlobIndex
+    package let packs: PackReader
+    package let loader: BlobLoader
+
+    /// Opens the index.
+    package init(_ repository: Repository) throws(StoreError) {
+        self.repository = repository
+        index = try repository.openIndex(isUsable: nil)
+        packs = PackReader(backend: repository.backend, keys: repository.keys, repository: repository.id)
+        loader = BlobLoader(backend: repository.backend, reader: packs, index: index)
+    }
+
+    package var hasher: BlobHasher { repository.keys.blobHasher }
+
+    /// Where a data blob is to be read: in the frame `preferred` if it is there too.
+    ///
+    /// - Throws: `missing` if no pack has it, `damaged` if none has it whole and none is in the index.
+    package func location(of id: BlobID, preferred: FrameLocation? = nil) throws(StoreError) -> BlobLocation {
+        if let location = Self.choose(index.locations(of: id), preferred) { return location }
+        // Also looks into packs that no index file names, which the index then knows.
+        _ = try loader.load(.data, id)
+        if let location = Self.choose(index.locations(of: id), preferred) { return location }
+        throw StoreError(.missing, "no pack has the blob \(id.hex)")
+    }
+
+    private static func choose(_ locations: [BlobLocation], _ preferred: FrameLocation?) -> BlobLocation? {
+        var chosen: BlobLocation?
+        for location in locations where location.type == .data {
+            guard let preferred else { return location }
+            if location.frame.number == preferred.number, location.frame.pack == preferred.pack { return location }
+            chosen = chosen ?? location
+        }
+        return chosen
+    }
+}
+
+/// Reads the content of files from beginning to end, each blob checked against its id, in memory for one frame. One for
+/// each thread.
+package final class ContentReader {
+    /// Blobs that are hashed together.
+    private static let batchCount = 64
+
+    private let content: SnapshotContent
+    private let frames: FrameReader
+    private var frame: [UInt8] = []
+    private var current: FrameLocation?
+    private var batch: [BlobLocation] = []
+    private var batchIDs: [BlobID] = []
+
+    package init(_ content: SnapshotContent) throws(StoreError) {
+        self.content = content
+        frames = try FrameReader(suite: content.repository.keys.suite)
+    }
+
+    /// Hands out all bytes of a file in order; each piece is valid during the call only.
+    ///
+    /// - Throws: `damaged` or `missing` if a blob is, or if the blobs are not `size` bytes; what `write` throws.
+    package func read(
+        _ file: FileContent, size: UInt64, _ write: (UnsafeRawBufferPointer) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        var sequence = BlobSequence(file)
+        var length: UInt64 = 0
+        batch.removeAll()
+        batchIDs.removeAll()
+        while let id = try sequence.next(content.loader) {
+            let location = try content.location(of: id, preferred: batch.last?.frame ?? current)
+            if let last = batch.last, last.frame != location.frame || batch.count >= Self.batchCount {
+                try flush(write)
+            }
+            length += UInt64(location.length)
+            guard length <= size else { break }
+            batch.append(location)
+            batchIDs.append(id)
+        }
+        try flush(write)
+        guard length == size else {
+            throw StoreError(.damaged, "the blobs of a file have another length than the file")
+        }
+    }
+
+    /// Hands out the blobs of the batch, which lie in one frame.
+    private func flush(_ write: (UnsafeRawBufferPointer) throws(StoreError) -> Void) throws(StoreError) {
+        defer {
+            batch.removeAll(keepingCapacity: true)
+            batchIDs.removeAll(keepingCapacity: true)
+        }
+        guard let location = batch.first?.frame else { return }
+        let isRead = load(location)
+        var ids: [BlobID] = []
+        if isRead {
+            frame.withUnsafeBytes { frame in
+                let blobs = batch.map {
+                    UnsafeRawBufferPointer(rebasing: frame[$0.offset..<$0.offset + $0.length])
+                }
+                content.hasher.ids(.data, blobs, into: &ids)
+            }
+        }
+        for (number, blob) in batch.enumerated() {
+            if isRead, ids[number] == batchIDs[number] {
+                try frame.withBytes { frame throws(StoreError) in
+                    try write(UnsafeRawBufferPointer(rebasing: frame[blob.offset..<blob.offset + blob.length]))
+                }
+            } else {
+                // Perhaps it is whole elsewhere.
+                let bytes = try content.loader.load(.data, batchIDs[number])
+                try bytes.withBytes(write)
+            }
+        }
+    }
+
+    /// Decodes a frame unless it is the current one; false if it cannot be read.
+    private func load(_ location: FrameLocation) -> Bool {
+        if current == location { return true }
+        current = nil
+        do throws(StoreError) {
+            let handle = try content.packs.handle(location.pack, kind: location.kind)
+            frame = try frames.read(handle, location)
+            current = location
+            return true
+        } catch { return false }
+    }
+}

@@ -1,0 +1,189 @@
+import ArgumentParser
+import Varve
+import VarveApp
+import VarveFormat
+
+struct RestoreCommand: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "restore", abstract: "Bring a snapshot back, or a path in it.",
+        discussion: """
+            restore REF -t DIR makes the recorded paths anew below DIR; restore REF:PATH
+            -t DIR puts what PATH holds straight into DIR. Without --target the recorded
+            paths themselves are restored, after showing what will change and asking.
+
+            Every file is written beside its place, read back and renamed.
+
+            Examples:
+              varve restore latest -t /tmp/restored
+              varve restore @2025-06-23:home/me/docs -t ~/docs-of-june
+              varve restore latest:etc/nginx --dry-run
+            """)
+
+    @Argument(help: ArgumentHelp("The snapshot, and a path in it.", valueName: "ref[:path]")) var reference: String
+    @Option(
+        name: [.customShort("t"), .long, .customLong("restore-path")],
+        help: ArgumentHelp("Where to.", valueName: "dir"))
+    var target: String?
+    @Option(name: .shortAndLong, help: ArgumentHelp("Only what a pattern matches.", valueName: "pattern"))
+    var include: [String] = []
+    @Option(name: .shortAndLong, help: ArgumentHelp("All but what a pattern matches.", valueName: "pattern"))
+    var exclude: [String] = []
+    @Option(help: ArgumentHelp("always, if-changed (default), if-newer or never.", valueName: "when"))
+    var overwrite: Overwrite = .ifChanged
+    @Flag(help: "Remove what the snapshot does not have; asks first.") var delete = false
+    @Option(help: ArgumentHelp("Cut so many directories off the front of paths.", valueName: "n"))
+    var stripComponents = 0
+    @Flag(help: "Leave owners and groups alone.") var noOwner = false
+    @Flag(help: "Take recorded numbers of owners, not their names.") var numericIds = false
+    @Flag(help: "Write holes as zeros.") var noSparse = false
+    @Flag(help: "Do not read back what was written.") var noVerify = false
+    @Flag(help: "In place: also from a damaged or unfinished snapshot.") var allowPartial = false
+    @Flag(help: "For @DATE: the closest snapshot, before or after.") var nearest = false
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    enum Overwrite: String, ExpressibleByArgument, CaseIterable {
+        case always
+        case ifChanged = "if-changed"
+        case ifNewer = "if-newer"
+        case never
+
+        var engineValue: Restorer.Overwrite {
+            switch self {
+            case .always: .always
+            case .ifChanged: .ifChanged
+            case .ifNewer: .ifNewer
+            case .never: .never
+            }
+        }
+    }
+
+    static var jsonForm: Output.Form { .jsonLines }
+
+    /// How many changes are shown before the question.
+    private static let shownChanges = 20
+
+    func execute(_ context: Context) throws(StoreError) -> ExitStatus {
+        let reference = try SnapshotReference(ArgumentBytes.bytes(reference))
+        let options = try options(reference, context)
+        let repository = try context.openRepository()
+        let snapshot = try SnapshotLookup(repository).find(reference, nearest: nearest)
+        try checkState(snapshot, context.output)
+        let asks = (target == nil || delete) && !context.settings.isDryRun
+        if asks || context.settings.isDryRun, !context.output.isJSON {
+            let plan = try context.withProgress { progress throws(StoreError) in
+                try Restorer(repository: repository, snapshot: snapshot, options: options, progress: progress).plan()
+            }
+            showPlan(plan, context.output)
+            if context.settings.isDryRun { return plan.failing > 0 ? .partial : .ok }
+            if !plan.hasChanges, plan.compared == 0 {
+                context.output.summary("nothing to change")
+                return .ok
+            }
+        }
+        if asks {
+            let place = options.target.map(context.output.show) ?? "the recorded paths"
+            try Confirmation.ask("Restoring over \(place)", context)
+        }
+        let report = try context.withProgress { progress throws(StoreError) in
+            try Restorer(repository: repository, snapshot: snapshot, options: options, progress: progress).run()
+        }
+        return finish(report, snapshot, options, context)
+    }
+
+    private func options(_ reference: SnapshotReference, _ context: Context) throws(StoreError) -> Restorer.Options {
+        var options = Restorer.Options()
+        if let target { options.target = try context.absolute(target) }
+        options.subpath = reference.path.flatMap { $0.isEmpty ? nil : $0 }
+        options.includesOnly = !include.isEmpty
+        for pattern in include {
+            options.rules.append(
+                try PathRule(ArgumentBytes.bytes(pattern), origin: .option("--include"), action: .forceInclude))
+        }
+        for pattern in exclude {
+            options.rules.append(try PathRule(ArgumentBytes.bytes(pattern), origin: .option("--exclude")))
+        }
+        options.overwrite = overwrite.engineValue
+        options.deletes = delete
+        guard stripComponents >= 0 else { throw StoreError(.usage, "--strip-components cannot be negative") }
+        guard stripComponents == 0 || target != nil else {
+            throw StoreError(.usage, "--strip-components needs --target")
+        }
+        options.stripComponents = stripComponents
+        options.restoresOwner = !noOwner
+        options.numericIDs = numericIds
+        options.restoresHoles = !noSparse
+        options.verifies = !noVerify
+        options.isDryRun = context.settings.isDryRun
+        options.threads = context.settings.threads
+        return options
+    }
+
+    private func checkState(_ snapshot: Snapshot, _ output: Output) throws(StoreError) {
+        let problem: String? =
+            switch (snapshot.manifest.state, snapshot.status) {
+            case (.interrupted, _): "the snapshot is a checkpoint of an unfinished backup"
+            case (_, "damaged"), (_, "incomplete"): "the last verification found the snapshot \(snapshot.status)"
+            default: nil
+            }
+        if let problem {
+            guard target != nil || allowPartial else {
+                throw StoreError(
+                    .refused, problem, remedy: "restore it elsewhere with --target, or give --allow-partial")
+            }
+            output.warning(problem)
+        } else if snapshot.manifest.state == .partial {
+            let count = HumanText.count(snapshot.manifest.errorsTotal, "source")
+            output.warning("\(count) could not be read when the snapshot was made")
+        }
+    }
+
+    private func showPlan(_ plan: RestorePlanSummary, _ output: Output) {
+        for change in plan.changes.prefix(Self.shownChanges) {
+            output.note("  \(change.action.rawValue)  \(output.show(change.path))")
+        }
+        let total = plan.created + plan.replaced + plan.deleted + plan.failing
+        if total > Self.shownChanges { output.note("  ... and \(total - Self.shownChanges) more") }
+        output.note(
+            "would make \(plan.created), replace \(plan.replaced), remove \(plan.deleted), compare \(plan.compared), "
+                + "leave \(plan.unchanged); \(HumanText.size(plan.bytes)) to write")
+    }
+
+    private func finish(
+        _ report: RestoreReport, _ snapshot: Snapshot, _ options: Restorer.Options, _ context: Context
+    ) -> ExitStatus {
+        let output = context.output
+        for notice in report.notices { output.warning(output.safe(notice)) }
+        for error in report.errors {
+            output.error(
+                output.safe(error.message), path: error.path,
+                members: ["operation": .string(error.operation), "damage": .bool(error.isDamage)])
+        }
+        if report.errorsTotal > report.errors.count {
+            output.warning("\(HumanText.count(report.errorsTotal - report.errors.count, "more error")) not shown")
+        }
+        if output.isJSON {
+            output.message(
+                "summary",
+                [
+                    "snapshot_id": .string(snapshot.id.hex),
+                    "target": SnapshotJSON.text(options.target.map { String(decoding: $0, as: UTF8.self) }),
+                    "files_restored": .integer(Int64(report.filesRestored)),
+                    "files_unchanged": .integer(Int64(report.filesUnchanged)),
+                    "bytes_written": .integer(Int64(clamping: report.bytesWritten)),
+                    "files_verified": .integer(Int64(report.filesVerified)),
+                    "deleted": .integer(Int64(report.deleted)), "safety_snapshot_id": .null,
+                    "dry_run": .bool(options.isDryRun), "errors": .integer(Int64(report.errorsTotal)),
+                    "duration_seconds": .number(report.duration),
+                ])
+        } else {
+            let removed = report.deleted > 0 ? ", \(report.deleted) removed" : ""
+            output.summary(
+                "restored \(HumanText.count(report.filesRestored, "file")), \(HumanText.size(report.bytesWritten)), in "
+                    + "\(HumanText.duration(report.duration)): \(report.filesVerified) read back, "
+                    + "\(report.filesUnchanged) unchanged\(removed)")
+        }
+        return ExitStatus.worst([
+            report.damagedTotal > 0 ? .damage : .ok, report.errorsTotal > report.damagedTotal ? .partial : .ok,
+        ])
+    }
+}
