@@ -19,13 +19,15 @@ import VarveFormat
     }
 
     static let writing: Set<Fault.Call> = [.create, .write, .makeDirectory, .syncData, .syncDirectory, .rename]
+    static let notListing = Set(Fault.Call.allCases).subtracting([.list])
     static let plans = [
         Plan(name: "a full disk once", kind: .error(ENOSPC), calls: writing, code: .noSpace),
         Plan(name: "a full disk from then on", kind: .error(ENOSPC), calls: writing, isLasting: true, code: .noSpace),
         Plan(name: "a used up quota", kind: .error(EDQUOT), calls: writing, isLasting: true, code: .noSpace),
-        Plan(name: "an input/output error once", kind: .error(EIO)),
-        Plan(name: "input/output errors from then on", kind: .error(EIO), isLasting: true),
-        Plan(name: "a signal", kind: .error(EINTR)),
+        Plan(name: "an input/output error once", kind: .error(EIO), calls: notListing),
+        Plan(name: "input/output errors from then on", kind: .error(EIO), calls: notListing, isLasting: true),
+        Plan(name: "an input/output error in a listing", kind: .error(EIO), calls: [.list]),
+        Plan(name: "a signal", kind: .error(EINTR), calls: notListing),
         Plan(name: "a read-only file system", kind: .error(EROFS), calls: writing, isLasting: true, code: .denied),
         Plan(name: "a short read or write", kind: .short, calls: [.read, .write]),
         Plan(name: "short reads and writes from then on", kind: .short, calls: [.read, .write], isLasting: true),
@@ -103,7 +105,7 @@ import VarveFormat
             let next = try CrashScene.archive(source.state, .full, try open(layer))
             try expect(source.state, is: next.manifest, in: layer)
             guard faulty.hasFired else { break }
-            number += 1
+            number += plan.calls == [.list] ? step(after: number) : 1
         }
         print("faults: \(plan.name): \(number) calls of a backup, \(failures) times an error")
         #expect(number > 10)
@@ -132,11 +134,13 @@ import VarveFormat
                 if case .success = result { Issue.record("call \(number): a false success") }
             }
             guard faulty.hasFired else { break }
-            // The directories are alike.
-            number += number > 20 && number < 1_000 ? 37 : 1
+            number += step(after: number)
         }
         print("faults: \(plan.name): \(number) calls of init, \(failures) times an error")
     }
+
+    /// The 512 directories of packs are alike.
+    private func step(after number: Int) -> Int { number > 20 && number < 1_000 ? 37 : 1 }
 
     private func attempt<Value>(_ body: () throws(StoreError) -> Value) -> Result<Value, StoreError> {
         do throws(StoreError) { return .success(try body()) } catch { return .failure(error) }

@@ -15,6 +15,8 @@ final class SourceTree {
 
     /// The tree at one time.
     struct State: Sendable {
+        /// Keeps the files.
+        let directory: TemporaryDirectory
         let path: [UInt8]
         /// By the absolute path.
         let contents: [[UInt8]: Item]
@@ -31,7 +33,7 @@ final class SourceTree {
     var state: State {
         var contents: [[UInt8]: Item] = [path: .directory]
         for (name, item) in items { contents[absolute(name)] = item }
-        return State(path: path, contents: contents)
+        return State(directory: directory, path: path, contents: contents)
     }
 
     init() throws { directory = try TemporaryDirectory() }

@@ -97,7 +97,7 @@ final class ArchiveRun: Sendable {
             }
         }
         ownDirectories = own
-        lists = ListChecker(index: index, loader: repository.loader(index))
+        lists = ListChecker(index: index, loader: repository.loader(index, readsUnindexedPacks: false))
         fileParameters = try ChunkParameters(repository.config.chunker.file)
         largeParameters = try ChunkParameters(repository.config.chunker.large)
     }

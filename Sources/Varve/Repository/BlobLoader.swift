@@ -10,15 +10,23 @@ package final class BlobLoader: Sendable {
     private let reader: PackReader
     private let index: BlobIndex
     private let cache: Mutex<FrameCache>
+    private let readsUnindexedPacks: Bool
     /// Whether the packs without an index file have been read.
     private let hasScanned = Mutex(false)
 
-    /// - Parameter cacheBytes: of decoded frames to keep.
-    package init(backend: any Backend, reader: PackReader, index: BlobIndex, cacheBytes: Int = 16 << 20) {
+    /// - Parameters:
+    ///   - cacheBytes: of decoded frames to keep.
+    ///   - readsUnindexedPacks: false for a writer, whose index must not learn of packs that no index file names: their
+    ///     names may not be durable yet, and a snapshot that relies on them could lose them (FORMAT.md section 11).
+    package init(
+        backend: any Backend, reader: PackReader, index: BlobIndex, cacheBytes: Int = 16 << 20,
+        readsUnindexedPacks: Bool = true
+    ) {
         self.backend = backend
         self.reader = reader
         self.index = index
         cache = Mutex(FrameCache(limit: cacheBytes))
+        self.readsUnindexedPacks = readsUnindexedPacks
     }
 
     /// The bytes of a blob, which hash to its id.
@@ -27,8 +35,10 @@ package final class BlobLoader: Sendable {
     package func load(_ type: BlobType, _ id: BlobID) throws(StoreError) -> [UInt8] {
         var failure: StoreError?
         if let blob = try load(type, id, index.locations(of: id), &failure) { return blob }
-        try scan()
-        if let blob = try load(type, id, index.locations(of: id), &failure) { return blob }
+        if readsUnindexedPacks {
+            try scan()
+            if let blob = try load(type, id, index.locations(of: id), &failure) { return blob }
+        }
         throw failure ?? StoreError(.missing, "no pack has the blob \(id.hex)")
     }
 

@@ -21,8 +21,11 @@ extension Repository {
     }
 
     /// Loads trees and lists by an index.
-    package func loader(_ index: BlobIndex) -> BlobLoader {
+    ///
+    /// - Parameter readsUnindexedPacks: false for a writer (see `BlobLoader`).
+    package func loader(_ index: BlobIndex, readsUnindexedPacks: Bool = true) -> BlobLoader {
         BlobLoader(
-            backend: backend, reader: PackReader(backend: backend, keys: keys, repository: id), index: index)
+            backend: backend, reader: PackReader(backend: backend, keys: keys, repository: id), index: index,
+            readsUnindexedPacks: readsUnindexedPacks)
     }
 }
