@@ -23,7 +23,8 @@ mkdir -p "$home/files/sub"
 noise "$home/files/noise" 1500000
 for number in $(seq 40); do echo "$number" >"$home/files/sub/$number"; done
 chown -R "$uid:$uid" "$home"
-as_user "$work/varve" version >"$work/output" 2>&1 || skip "the binary cannot be run as another user: $(head -n 1 "$work/output")"
+as_user "$work/varve" version >"$work/output" 2>&1 ||
+    skip "the binary cannot be run as another user: $(head -n 1 "$work/output")"
 
 check "init" varve init
 check "a backup of own files" varve backup --name own "$home/files"

@@ -1,5 +1,5 @@
-# What the suites share. Sourced, not run; the caller has set -euo pipefail. Makes $work, which goes away at the end, with
-# everything that `at_end` was told to do before.
+# What the suites share. Sourced, not run; the caller has set -euo pipefail. Makes $work, which goes away at the end,
+# with everything that `at_end` was told to do before.
 export LC_ALL=C.UTF-8
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 varve=${VARVE:-$root/.build/release/varve}

@@ -45,7 +45,8 @@ check "no session is left" test -z "$(ls -A "$work/repository/sessions")"
 snapshots=$("$varve" list --json | grep -o '"alias"' | wc -l)
 check "$snapshots snapshots are listed" test "$snapshots" -eq $((2 * rounds))
 for name in left right; do
-    id=$("$varve" list --json --path "$work/$name" | grep -o '"id": *"[0-9a-f]*"' | head -n 1 | grep -o '[0-9a-f]\{64\}')
+    id=$("$varve" list --json --path "$work/$name" | grep -o '"id": *"[0-9a-f]*"' | grep -o '[0-9a-f]\{64\}' |
+        sed -n 1p)
     check "restore $name" varve restore "$id:$work/$name" -t "$work/restored-$name"
     check "$name is the same" same "$work/$name" "$work/restored-$name"
 done

@@ -3,7 +3,8 @@ import Synchronization
 import Varve
 import VarveFormat
 
-/// Cuts the power after every operation of a recording, in every way that a disk may take it, and looks at what is left.
+/// Cuts the power after every operation of a recording, in every way that a disk may take it, and looks at what is
+/// left.
 struct CrashReplay: Sendable {
     /// What was found.
     struct Outcome: Sendable {
@@ -152,7 +153,8 @@ struct CrashReplay: Sendable {
         for (id, manifest) in snapshots.all {
             guard let (source, isPartial) = scene.source(id) else { throw Lost("a snapshot that nobody made") }
             let found = try contents.read(manifest, below: source.path)
-            let isRight = isPartial ? found.allSatisfy { source.contents[$0.key] == $0.value } : found == source.contents
+            let isRight =
+                isPartial ? found.allSatisfy { source.contents[$0.key] == $0.value } : found == source.contents
             guard isRight else { throw Lost("a snapshot reads back otherwise than it was captured") }
         }
         if position >= scene.created { try verify(repository) }

@@ -70,7 +70,8 @@ final class CrashScene: Sendable {
         let repository = try open(hooked, cacheDirectory: caches.path)
         let error = #expect(throws: StoreError.self) { try Self.archive(source, .full, repository, progress) }
         #expect(error?.code == .interrupted)
-        for (id, manifest) in try repository.snapshots().all where manifest.state == .interrupted && !known.contains(id) {
+        for (id, manifest) in try repository.snapshots().all
+        where manifest.state == .interrupted && !known.contains(id) {
             note(id, source, isPartial: true)
         }
     }

@@ -139,6 +139,96 @@ import VarveFormat
         print("faults: \(plan.name): \(number) calls of init, \(failures) times an error")
     }
 
+    static let readingPlans = [
+        Plan(name: "an input/output error once", kind: .error(EIO), calls: notListing),
+        Plan(name: "input/output errors from then on", kind: .error(EIO), calls: notListing, isLasting: true),
+        Plan(name: "an input/output error in a listing", kind: .error(EIO), calls: [.list]),
+        Plan(name: "a read-only place", kind: .error(EROFS), calls: writing, isLasting: true),
+        Plan(name: "short reads from then on", kind: .short, calls: [.read], isLasting: true),
+    ]
+
+    /// A repository with one snapshot of a source without special files, which diff cannot compare.
+    private func captured(_ layer: MemoryFileLayer) throws -> (source: SourceTree, id: SnapshotID) {
+        try create(layer)
+        let source = try SourceTree.varied(seed: 81)
+        try source.remove("pipe")
+        let report = try CrashScene.archive(source.state, .full, try open(layer))
+        return (source, try #require(report.snapshotID))
+    }
+
+    @Test("A restore throws, names what is missing, or is exact, whatever call fails", arguments: readingPlans)
+    func restore(plan: Plan) throws {
+        let base = MemoryFileLayer()
+        let (source, id) = try captured(base)
+        var failures = 0
+        var number = 0
+        while true {
+            let faulty = FaultyFileLayer(MemoryFileLayer(base.disk), plan.fault(number))
+            let target = try TemporaryDirectory()
+            let result = attempt { () throws(StoreError) -> RestoreReport in
+                let repository = try open(faulty)
+                guard let snapshot = try repository.snapshots().snapshots.first(where: { $0.id == id }) else {
+                    throw StoreError(.notFound, "the snapshot is not listed")
+                }
+                var options = Restorer.Options()
+                options.target = Array(target.path.utf8)
+                options.subpath = source.path
+                return try Restorer(
+                    repository: repository, snapshot: snapshot, options: options, progress: Progress()
+                ).run()
+            }
+            if case .success(let report) = result, report.errorsTotal == 0 {
+                let original = String(decoding: source.path, as: UTF8.self)
+                let isSame = Tool.run("/usr/bin/diff", ["-r", "--no-dereference", original, target.path])
+                #expect(isSame, "call \(number): a false success")
+            } else {
+                failures += 1
+                #expect(plan.kind != .short && plan.name != "a read-only place", "call \(number): \(result)")
+            }
+            guard faulty.hasFired else { break }
+            number += plan.calls == [.list] ? step(after: number) : 1
+        }
+        print("faults: \(plan.name): \(number) calls of a restore, \(failures) times an error")
+    }
+
+    @Test("A verification that could not read something does not pass", arguments: readingPlans)
+    func verification(plan: Plan) throws {
+        var plan = plan
+        // What it writes is its session, without which it goes on.
+        if plan.calls == Self.notListing { plan.calls = [.open, .size, .read, .entry] }
+        let base = MemoryFileLayer()
+        _ = try captured(base)
+        var failures = 0
+        var number = 0
+        while true {
+            let faulty = FaultyFileLayer(MemoryFileLayer(base.disk), plan.fault(number))
+            var warnings: [String] = []
+            let result = attempt { () throws(StoreError) -> VerifyReport in
+                let repository = try open(faulty)
+                warnings = repository.warnings
+                var options = Verifier.Options()
+                options.level = .data
+                options.recordResult = false
+                return try Verifier(repository: repository, options: options, progress: Progress()).run { _ in }
+            }
+            guard faulty.hasFired else {
+                #expect((try? result.get().result) == .passed)
+                break
+            }
+            if case .success(let report) = result, report.result == .passed {
+                // The copy of config in a key slot may stand in for config, with a warning; a place that cannot be
+                // written, and short reads, harm nothing.
+                let isHarmless = plan.kind == .short || plan.calls == Self.writing || !warnings.isEmpty
+                #expect(isHarmless, "call \(number): a false success")
+            } else {
+                failures += 1
+                #expect(plan.kind != .short && plan.calls != Self.writing, "call \(number): \(result)")
+            }
+            number += plan.calls == [.list] ? step(after: number) : 1
+        }
+        print("faults: \(plan.name): \(number) calls of a verification, \(failures) times an error")
+    }
+
     /// The 512 directories of packs are alike.
     private func step(after number: Int) -> Int { number > 20 && number < 1_000 ? 37 : 1 }
 
