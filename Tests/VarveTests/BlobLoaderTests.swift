@@ -57,6 +57,21 @@ import VarveFormat
         #expect(try loader.load(.tree, id) == late[2].bytes)
     }
 
+    @Test("The index of a writer does not learn of packs that no index file names")
+    func unindexedForWriters() throws {
+        let fixture = try PackFixture(.aes256GCM)
+        try fixture.store(Self.trees(3, 5))
+        let late = Self.trees(4, 5)
+        let index = try fixture.openIndex()
+        let loader = BlobLoader(
+            backend: fixture.backend, reader: fixture.reader, index: index, readsUnindexedPacks: false)
+        try fixture.store(late, indexes: false)
+        let id = fixture.keys.blobHasher.id(.tree, late[2].bytes)
+        let error = #expect(throws: StoreError.self) { try loader.load(.tree, id) }
+        #expect(error?.code == .missing)
+        #expect(!index.contains(id))
+    }
+
     @Test("An absent blob is missing, and a blob asked for as another type is not given out")
     func missing() throws {
         let fixture = try PackFixture(.none)
