@@ -10,11 +10,18 @@ package final class BlobLoader: Sendable {
     private let reader: PackReader
     private let index: BlobIndex
     private let cache: Mutex<FrameCache>
+    private let searchesUnindexedPacks: Bool
     /// Whether the packs without an index file have been read.
     private let hasScanned = Mutex(false)
 
-    /// - Parameter cacheBytes: of decoded frames to keep.
-    package init(backend: any Backend, reader: PackReader, index: BlobIndex, cacheBytes: Int = 16 << 20) {
+    /// - Parameters:
+    ///   - cacheBytes: of decoded frames to keep.
+    ///   - searchesUnindexedPacks: false for writers, whose index must not learn of packs that no index file names.
+    package init(
+        backend: any Backend, reader: PackReader, index: BlobIndex, cacheBytes: Int = 16 << 20,
+        searchesUnindexedPacks: Bool = true
+    ) {
+        self.searchesUnindexedPacks = searchesUnindexedPacks
         self.backend = backend
         self.reader = reader
         self.index = index
@@ -27,8 +34,10 @@ package final class BlobLoader: Sendable {
     package func load(_ type: BlobType, _ id: BlobID) throws(StoreError) -> [UInt8] {
         var failure: StoreError?
         if let blob = try load(type, id, index.locations(of: id), &failure) { return blob }
-        try scan()
-        if let blob = try load(type, id, index.locations(of: id), &failure) { return blob }
+        if searchesUnindexedPacks {
+            try scan()
+            if let blob = try load(type, id, index.locations(of: id), &failure) { return blob }
+        }
         throw failure ?? StoreError(.missing, "no pack has the blob \(id.hex)")
     }
 

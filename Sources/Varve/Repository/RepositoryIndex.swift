@@ -20,9 +20,10 @@ extension Repository {
         ).open()
     }
 
-    /// Loads trees and lists by an index.
-    package func loader(_ index: BlobIndex) -> BlobLoader {
+    /// Loads trees and lists by an index; a writer must not search packs that no index file names.
+    package func loader(_ index: BlobIndex, searchesUnindexedPacks: Bool = true) -> BlobLoader {
         BlobLoader(
-            backend: backend, reader: PackReader(backend: backend, keys: keys, repository: id), index: index)
+            backend: backend, reader: PackReader(backend: backend, keys: keys, repository: id), index: index,
+            searchesUnindexedPacks: searchesUnindexedPacks)
     }
 }
