@@ -17,6 +17,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
@@ -25,6 +26,15 @@
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
+/// Lets the process open as many files as it may: a walk holds one descriptor for each level of nesting.
+static inline void sys_raise_file_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 #include "blake2b4.h"
 
 // MARK: errno

@@ -8,6 +8,7 @@ enum Main {
         Allocator.tune()
         // Secrets must not land in a core dump; where the kernel refuses, nothing is lost.
         _ = sys_forbid_dumps()
+        sys_raise_file_limit()
         let runner = CommandRunner(environment: Environment(), signals: Signals())
         exit(runner.run(ArgumentBytes.commandLine()).code)
     }

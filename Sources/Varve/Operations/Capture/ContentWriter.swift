@@ -1,3 +1,4 @@
+import CSys
 import Glibc
 import VarveFormat
 
@@ -136,6 +137,7 @@ final class ContentWriter {
                 if rest < UInt64(wanted) { wanted = Int(rest) }
                 if let length = extents.dataLength(at: total), length < UInt64(wanted) { wanted = Int(length) }
             }
+            if !isFile { try waitForInput(descriptor) }
             let count = Glibc.read(descriptor, arena.baseAddress.map { $0 + used }, wanted)
             if count < 0 {
                 if errno == EINTR { continue }
@@ -165,6 +167,11 @@ final class ContentWriter {
             }
             if wanted == readSize { try run.checkGoing() }
         }
+    }
+
+    /// Waits until a stream has bytes or ends, and notices meanwhile that the caller wants to stop.
+    private func waitForInput(_ descriptor: Int32) throws(StoreError) {
+        while sys_wait_readable(descriptor, 200) == 0 { try run.checkGoing() }
     }
 
     /// Stores all chunks and completes the contents.
