@@ -28,11 +28,13 @@ import VarveFormat
         TreeImage.differences(before, try TreeImage(fixture.directory.path + "/canary")).isEmpty
     }
 
-    @Test(arguments: [[], Array("..".utf8), Array(".".utf8), Array("../canary/f".utf8), Array("/etc/x".utf8), Array("a/b".utf8), [97, 0, 98]])
+    @Test(arguments: ["", "..", ".", "../canary/f", "/etc/x", "a/b", "a\0b"].map { Array($0.utf8) })
     func `A tree with a name that leads elsewhere is damage`(name: [UInt8]) throws {
         let fixture = try SnapshotFixture()
         let before = try canary(fixture)
-        let snapshot = try fixture.snapshot([fixture.directory("d", [fixture.file(name, "escaped")]), fixture.file("f")])
+        let snapshot = try fixture.snapshot([
+            fixture.directory("d", [fixture.file(name, "escaped")]), fixture.file("f"),
+        ])
         let report = try restore(fixture, snapshot, .automatic)
         #expect(report.errors.map(\.path) == [Array("/d".utf8)] && report.damagedTotal == 1)
         #expect(try isUntouched(fixture, before))

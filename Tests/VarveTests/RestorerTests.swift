@@ -5,26 +5,6 @@ import Varve
 import VarveFormat
 
 @Suite struct RestorerTests {
-    private func text(_ fixture: SnapshotFixture, _ path: String) -> String? {
-        let full = fixture.directory.path + "/" + path
-        guard access(full, F_OK) == 0 else { return nil }
-        return String(decoding: TreeImage.content(full), as: UTF8.self)
-    }
-
-    private func put(_ fixture: SnapshotFixture, _ path: String, _ text: String, mtime: Int64? = nil) {
-        let full = fixture.directory.path + "/" + path
-        let descriptor = open(full, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
-        _ = text.withCString { write(descriptor, $0, strlen($0)) }
-        close(descriptor)
-        if let mtime { _ = sys_utimensat(AT_FDCWD, full, 0, SYS_UTIME_OMIT, mtime, 7, 0) }
-    }
-
-    private func make(_ fixture: SnapshotFixture, _ path: String) { mkdir(fixture.directory.path + "/" + path, 0o755) }
-
-    private func names(_ fixture: SnapshotFixture, _ path: String) -> [String] {
-        TreeImage.names(fixture.directory.path + "/" + path).sorted()
-    }
-
     @Test(arguments: [true, false], [1, 2])
     func `What was captured comes back exactly`(encrypted: Bool, threads: Int) throws {
         for _ in 0..<4 {
@@ -58,7 +38,7 @@ import VarveFormat
             ], implied: true)
         let report = try fixture.restore(snapshot, to: "deep/target")
         #expect(report.errors.isEmpty && report.filesRestored == 1 && report.filesVerified == 1)
-        #expect(text(fixture, "deep/target/home/u/f") == "hello")
+        #expect(fixture.text("deep/target/home/u/f") == "hello")
         let image = try TreeImage(fixture.directory.path + "/deep/target", times: false)
         #expect(image.lines["/home"]?.contains("mode 40711 ") == true)
         #expect(image.lines["/home/u"]?.contains("mode 40750 ") == true)
@@ -68,8 +48,8 @@ import VarveFormat
         let fixture = try SnapshotFixture()
         let snapshot = try fixture.snapshot([fixture.directory("d", [fixture.file("f", "one"), fixture.file("g")])])
         try fixture.restore(snapshot, to: "target") { $0.subpath = Array("/d/f".utf8) }
-        #expect(names(fixture, "target") == ["f"])
-        #expect(text(fixture, "target/f") == "one")
+        #expect(fixture.names("target") == ["f"])
+        #expect(fixture.text("target/f") == "one")
     }
 
     @Test func `A path that the snapshot lacks makes nothing`() throws {
@@ -79,15 +59,15 @@ import VarveFormat
             try fixture.restore(snapshot, to: "target") { $0.subpath = Array("/nothing".utf8) }
         }
         #expect(error?.code == .notFound)
-        #expect(names(fixture, "").contains("target") == false)
+        #expect(fixture.names("").contains("target") == false)
     }
 
     @Test func `A directory gives its attributes to a target that is new or empty, and to no other`() throws {
         let fixture = try SnapshotFixture()
         let snapshot = try fixture.snapshot([fixture.directory("d", [fixture.file("f")], mode: 0o701)])
-        make(fixture, "empty")
-        make(fixture, "full")
-        put(fixture, "full/other", "")
+        fixture.make("empty")
+        fixture.make("full")
+        fixture.put("full/other", "")
         for target in ["new", "empty", "full"] {
             try fixture.restore(snapshot, to: target) { $0.subpath = Array("/d".utf8) }
             let mode = try TreeImage(fixture.directory.path + "/" + target).lines[""]
@@ -99,134 +79,25 @@ import VarveFormat
         let fixture = try SnapshotFixture()
         let snapshot = try fixture.snapshot([
             fixture.directory(
-                "a", [fixture.directory("b", [fixture.directory("c", []), fixture.file("f", "deep")]), fixture.file("g")])
+                "a",
+                [fixture.directory("b", [fixture.directory("c", []), fixture.file("f", "deep")]), fixture.file("g")])
         ])
         let report = try fixture.restore(snapshot, to: "target") { $0.stripComponents = 2 }
         #expect(report.errors.isEmpty)
-        #expect(names(fixture, "target") == ["c", "f"])
-    }
-
-    // MARK: what is there already
-
-    @Test(arguments: [
-        (Restorer.Overwrite.always, "new", "new", "new"), (.ifChanged, "new", "new", "new"),
-        (.ifNewer, "new", "old", "new"), (.never, "old", "old", "old"),
-    ])
-    func `The overwrite mode decides about files that are there`(
-        mode: Restorer.Overwrite, earlier: String, later: String, same: String
-    ) throws {
-        let fixture = try SnapshotFixture()
-        let snapshot = try fixture.snapshot([
-            fixture.file("absent", "new"), fixture.file("earlier", "new"), fixture.file("later", "new"),
-            fixture.file("same", "new"),
-        ])
-        make(fixture, "target")
-        put(fixture, "target/earlier", "old", mtime: 999_999_999)
-        put(fixture, "target/later", "old", mtime: 1_000_000_001)
-        // The size and time of the snapshot, but not the content.
-        put(fixture, "target/same", "old", mtime: mode == .ifNewer ? 999_999_999 : 1_000_000_000)
-        let report = try fixture.restore(snapshot, to: "target") { $0.overwrite = mode }
-        #expect(report.errors.isEmpty)
-        #expect(text(fixture, "target/absent") == "new")
-        #expect(text(fixture, "target/earlier") == earlier)
-        #expect(text(fixture, "target/later") == later)
-        #expect(text(fixture, "target/same") == same)
-    }
-
-    @Test func `A file that is as recorded keeps its inode and only gets its attributes`() throws {
-        let fixture = try SnapshotFixture()
-        let snapshot = try fixture.snapshot([fixture.file("f", "same", mode: 0o640)])
-        make(fixture, "target")
-        put(fixture, "target/f", "same", mtime: 1_000_000_000)
-        let path = Array("\(fixture.directory.path)/target/f".utf8)
-        let before = try Syscalls.status(path)
-        let report = try fixture.restore(snapshot, to: "target")
-        let after = try Syscalls.status(path)
-        #expect(before.inode == after.inode && after.permissions == 0o640)
-        #expect(report.filesUnchanged == 1 && report.filesRestored == 0)
-    }
-
-    @Test func `Attributes never reach a file through another hard link of it`() throws {
-        let fixture = try SnapshotFixture()
-        let snapshot = try fixture.snapshot([fixture.file("f", "same", mode: 0o4755)])
-        make(fixture, "target")
-        put(fixture, "canary", "same", mtime: 1_000_000_000)
-        link(fixture.directory.path + "/canary", fixture.directory.path + "/target/f")
-        try fixture.restore(snapshot, to: "target")
-        #expect(try Syscalls.status(fixture.path("canary")).permissions == 0o644)
-        #expect(try Syscalls.status(fixture.path("target/f")).permissions == 0o4755)
-    }
-
-    @Test func `Whatever is in the way gives way, but for directories that hold something`() throws {
-        let fixture = try SnapshotFixture()
-        let snapshot = try fixture.snapshot([
-            fixture.directory("a", [fixture.file("f", "1")]), fixture.directory("b", []), fixture.file("c", "3"),
-            fixture.file("d", "4"), fixture.link("e", to: "x"),
-        ])
-        make(fixture, "target")
-        make(fixture, "outside")
-        put(fixture, "target/a", "a file where a directory must be")
-        mkfifo(fixture.directory.path + "/target/b", 0o600)
-        make(fixture, "target/c")
-        make(fixture, "target/d")
-        put(fixture, "target/d/kept", "")
-        put(fixture, "target/e", "a file where a link must be")
-        let report = try fixture.restore(snapshot, to: "target")
-        #expect(report.errors.map(\.path) == [Array("/d".utf8)])
-        #expect(text(fixture, "target/a/f") == "1")
-        #expect(text(fixture, "target/c") == "3")
-        #expect(names(fixture, "target/d") == ["kept"])
-    }
-
-    @Test func `Only what the snapshot lacks is deleted, and nothing that the rules exclude`() throws {
-        let fixture = try SnapshotFixture()
-        let snapshot = try fixture.snapshot(
-            [fixture.directory("d", [fixture.file("b"), fixture.directory("c", [fixture.file("x")])])], implied: true)
-        for path in ["target", "target/d", "target/d/c", "target/d/gone", "target/d/gone/deep"] { make(fixture, path) }
-        for path in ["target/above", "target/d/a", "target/d/b", "target/d/z.keep", "target/d/gone/deep/f"] {
-            put(fixture, path, "")
-        }
-        put(fixture, "canary", "alive")
-        symlink(fixture.directory.path, fixture.directory.path + "/target/d/link")
-        let report = try fixture.restore(snapshot, to: "target") {
-            $0.deletes = true
-            $0.rules = [try! PathRule(Array("*.keep".utf8), origin: .option("--exclude"))]
-        }
-        #expect(report.errors.isEmpty && report.deleted == 3)
-        #expect(names(fixture, "target") == ["above", "d"])
-        #expect(names(fixture, "target/d") == ["b", "c", "z.keep"])
-        #expect(text(fixture, "canary") == "alive")
-    }
-
-    @Test func `Rules choose what is restored, with the directories above it`() throws {
-        let fixture = try SnapshotFixture()
-        let snapshot = try fixture.snapshot([
-            fixture.directory("a", [fixture.directory("b", [fixture.file("f.txt"), fixture.file("g")], mode: 0o711)]),
-            fixture.directory("c", [fixture.file("h")]),
-        ])
-        let rule = try PathRule(Array("*.txt".utf8), origin: .option("--include"), action: .forceInclude)
-        try fixture.restore(snapshot, to: "included") {
-            $0.rules = [rule]
-            $0.includesOnly = true
-        }
-        #expect(names(fixture, "included") == ["a"])
-        #expect(names(fixture, "included/a/b") == ["f.txt"])
-        let exclude = try PathRule(Array("/a/b".utf8), origin: .option("--exclude"))
-        try fixture.restore(snapshot, to: "excluded") { $0.rules = [exclude] }
-        #expect(names(fixture, "excluded/a") == [])
-        #expect(names(fixture, "excluded/c") == ["h"])
+        #expect(fixture.names("target") == ["c", "f"])
     }
 
     @Test func `A plan says what would change and changes nothing`() throws {
         let fixture = try SnapshotFixture()
         let snapshot = try fixture.snapshot([
-            fixture.directory("d", [fixture.file("new", "12345"), fixture.file("old", "123"), fixture.file("same", "1")])
+            fixture.directory(
+                "d", [fixture.file("new", "12345"), fixture.file("old", "123"), fixture.file("same", "1")])
         ])
-        make(fixture, "target")
-        make(fixture, "target/d")
-        put(fixture, "target/d/old", "2")
-        put(fixture, "target/d/same", "1", mtime: 1_000_000_000)
-        put(fixture, "target/d/extra", "")
+        fixture.make("target")
+        fixture.make("target/d")
+        fixture.put("target/d/old", "2")
+        fixture.put("target/d/same", "1", mtime: 1_000_000_000)
+        fixture.put("target/d/extra", "")
         var options = Restorer.Options()
         options.target = fixture.path("target")
         options.deletes = true
@@ -251,20 +122,20 @@ import VarveFormat
         let fixture = try SnapshotFixture()
         let source = fixture.directory.path + "/source"
         RandomTree.make(at: source, seed: 5, entryCount: 5)
-        make(fixture, "source/chosen")
-        put(fixture, "source/chosen/f", "recorded")
-        put(fixture, "source/other", "recorded")
+        fixture.make("source/chosen")
+        fixture.put("source/chosen/f", "recorded")
+        fixture.put("source/other", "recorded")
         let snapshot = try fixture.capture(Array(source.utf8))
-        put(fixture, "source/chosen/f", "changed")
-        put(fixture, "source/other", "changed")
+        fixture.put("source/chosen/f", "changed")
+        fixture.put("source/other", "changed")
         let mode = try Syscalls.status(fixture.path("source")).permissions
         try fixture.restore(snapshot, to: "") {
             $0.target = nil
             $0.subpath = fixture.path("source/chosen")
             $0.deletes = true
         }
-        #expect(text(fixture, "source/chosen/f") == "recorded")
-        #expect(text(fixture, "source/other") == "changed")
+        #expect(fixture.text("source/chosen/f") == "recorded")
+        #expect(fixture.text("source/other") == "changed")
         #expect(try Syscalls.status(fixture.path("source")).permissions == mode)
     }
 
@@ -281,7 +152,7 @@ import VarveFormat
         let report = try fixture.restore(snapshot, to: "target")
         #expect(report.errors.map { String(decoding: $0.path, as: UTF8.self) }.sorted() == ["/damaged", "/partly"])
         #expect(report.damagedTotal == 2)
-        #expect(names(fixture, "target") == ["good"])
+        #expect(fixture.names("target") == ["good"])
     }
 
     @Test func `A frame that is damaged in one pack is read from another`() throws {
@@ -293,7 +164,7 @@ import VarveFormat
         for pack in first { try damage(fixture, pack) }
         let report = try fixture.restore(snapshot, to: "target")
         #expect(report.errors.isEmpty)
-        #expect(text(fixture, "target/f") == content)
+        #expect(fixture.text("target/f") == content)
     }
 
     @Test func `Every blob of a damaged frame is named by its files`() throws {
@@ -303,7 +174,7 @@ import VarveFormat
         let report = try fixture.restore(snapshot, to: "target")
         #expect(report.errors.map { String(decoding: $0.path, as: UTF8.self) }.sorted() == ["/f", "/g"])
         #expect(report.damagedTotal == 2)
-        #expect(names(fixture, "target") == ["h"])
+        #expect(fixture.names("target") == ["h"])
     }
 
     private func packs(_ fixture: SnapshotFixture) throws -> [String] {
@@ -323,17 +194,19 @@ import VarveFormat
     @Test func `A restore that cannot fit is refused before anything is written`() throws {
         let fixture = try SnapshotFixture()
         let mount = fixture.directory.path + "/small"
-        make(fixture, "small")
+        fixture.make("small")
         guard Tool.run("/bin/mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", mount]) else { return }
         defer { _ = Tool.run("/bin/umount", [mount]) }
         var random = SeededBytes(seed: 3)
         let source = fixture.directory.path + "/source"
-        make(fixture, "source")
-        for number in 0..<8 { put(fixture, "source/f\(number)", String(repeating: "\(random.bytes(8))", count: 10_000)) }
+        fixture.make("source")
+        for number in 0..<8 {
+            fixture.put("source/f\(number)", String(repeating: "\(random.bytes(8))", count: 10_000))
+        }
         let snapshot = try fixture.capture(Array(source.utf8))
         let error = #expect(throws: StoreError.self) { try fixture.restore(snapshot, to: "small/target") }
         #expect(error?.code == .noSpace)
-        #expect(names(fixture, "small") == [])
+        #expect(fixture.names("small") == [])
     }
 
     @Test func `A cancelled restore leaves no temporary files`() throws {
@@ -357,7 +230,7 @@ import VarveFormat
     @Test func `A long file of lists and many frames comes back whole`() throws {
         let fixture = try SnapshotFixture()
         var random = SeededBytes(seed: 17)
-        make(fixture, "source")
+        fixture.make("source")
         var bytes: [UInt8] = []
         for _ in 0..<24 { bytes += random.bytes(1 << 20) }
         let descriptor = open(fixture.directory.path + "/source/long", O_WRONLY | O_CREAT, 0o644)
@@ -391,6 +264,6 @@ import VarveFormat
         let again = try fixture.restore(snapshot, to: "target") { $0.overwrite = .always }
         #expect(again.errors.isEmpty && again.filesRestored == 3)
         #expect(try fixture.restore(try fixture.snapshot([]), to: "target") { $0.deletes = true }.errors.isEmpty)
-        #expect(names(fixture, "target") == [])
+        #expect(fixture.names("target") == [])
     }
 }

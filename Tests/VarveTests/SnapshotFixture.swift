@@ -1,3 +1,4 @@
+import CSys
 import Glibc
 import Varve
 import VarveFormat
@@ -130,4 +131,26 @@ final class SnapshotFixture {
         change(&options)
         return try Restorer(repository: repository, snapshot: snapshot, options: options, progress: Progress()).run()
     }
+
+    // MARK: the fixture's directory
+
+    /// The text of a file; nil if it is not there.
+    func text(_ path: String) -> String? {
+        let full = directory.path + "/" + path
+        guard access(full, F_OK) == 0 else { return nil }
+        return String(decoding: TreeImage.content(full), as: UTF8.self)
+    }
+
+    /// Makes a file, with the nanoseconds of `attributes` if it gets a time.
+    func put(_ path: String, _ text: String, mtime: Int64? = nil) {
+        let full = directory.path + "/" + path
+        let descriptor = open(full, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+        _ = text.withCString { write(descriptor, $0, strlen($0)) }
+        close(descriptor)
+        if let mtime { _ = sys_utimensat(AT_FDCWD, full, 0, SYS_UTIME_OMIT, mtime, 7, 0) }
+    }
+
+    func make(_ path: String) { mkdir(directory.path + "/" + path, 0o755) }
+
+    func names(_ path: String) -> [String] { TreeImage.names(directory.path + "/" + path).sorted() }
 }

@@ -7,7 +7,8 @@ import VarveFormat
 @Suite struct TreeDifferenceTests {
     private func text(_ change: TreeDifference.Change) -> String {
         let names = change.aspects.names.joined(separator: ",")
-        return "\(change.kind.rawValue) \(String(decoding: change.path, as: UTF8.self))" + (names.isEmpty ? "" : " \(names)")
+        let path = String(decoding: change.path, as: UTF8.self)
+        return "\(change.kind.rawValue) \(path)" + (names.isEmpty ? "" : " \(names)")
     }
 
     private func compare(
@@ -40,7 +41,8 @@ import VarveFormat
         var mode = fixture.file("mode", mode: 0o600)
         mode.attributes.mtimeSeconds = 5
         let new = try fixture.snapshot([
-            fixture.directory("d", [fixture.file("content", "2"), mode]), fixture.directory("d.new", [fixture.file("f")]),
+            fixture.directory("d", [fixture.file("content", "2"), mode]),
+            fixture.directory("d.new", [fixture.file("f")]),
             fixture.link("link", to: "b"), fixture.directory("same", [fixture.file("f")]), fixture.link("z", to: "q"),
         ])
         #expect(

@@ -25,7 +25,11 @@ extension RestoreWorker {
     private func make(_ file: RestoreFile) {
         do throws(RestoreFailure) {
             let directory = try step("create") { () throws(StoreError) in try directories.open(file.directory) }
-            if case .file = file.entry.content { try makeEmpty(file, directory) } else { try makeSpecial(file, directory) }
+            if file.entry.type == .file {
+                try makeEmpty(file, directory)
+            } else {
+                try makeSpecial(file, directory)
+            }
             succeed(file)
         } catch {
             let isDevice = file.entry.type == .characterDevice || file.entry.type == .blockDevice
@@ -62,7 +66,8 @@ extension RestoreWorker {
             return try withFreeName { name throws(StoreError) in try makeNode(file, name, directory) }.name
         }
         do throws(StoreError) {
-            try run.metadata.apply(file.entry.attributes, toName: name, in: directory, type: Self.systemType(file.entry.type))
+            try run.metadata.apply(
+                file.entry.attributes, toName: name, in: directory, type: Self.systemType(file.entry.type))
         } catch { run.report(file.path, "metadata", error) }
         guard !isDirect else { return }
         do throws(StoreError) {

@@ -36,23 +36,23 @@ struct RestoreTarget {
             try Syscalls.makeDirectory(path, mode: 0o777)
         } catch {
             // Whatever else it is shows when it is opened.
-            guard error.code == .exists || error.errno == EROFS, (try? Syscalls.status(path, follow: true)) != nil else {
-                throw error
-            }
+            let mayBeThere = error.code == .exists || error.errno == EROFS || error.errno == EACCES
+            guard mayBeThere, (try? Syscalls.status(path, follow: true)) != nil else { throw error }
         }
     }
 
     /// The file system of a path, or of the nearest directory above it that is there: its number and its free bytes.
     static func nearest(_ path: [UInt8]) -> (device: UInt64, free: UInt64)? {
-        var path = path
-        while true {
-            if let status = try? Syscalls.status(path, follow: true) {
-                let free = Syscalls.withName(path) { sys_free_space($0) }
-                return free < 0 ? nil : (status.device, UInt64(free))
-            }
-            guard let end = path.lastIndex(of: slash) else { return path == [UInt8(ascii: ".")] ? nil : nearest(Array(".".utf8)) }
-            path = end == 0 ? [slash] : Array(path[..<end])
-            if path == [slash], (try? Syscalls.status(path)) == nil { return nil }
+        var candidates = [path]
+        for end in path.indices.reversed() where path[end] == slash {
+            candidates.append(end == 0 ? [slash] : Array(path[..<end]))
         }
+        if path.first != slash { candidates.append([UInt8(ascii: ".")]) }
+        for candidate in candidates {
+            guard let status = try? Syscalls.status(candidate, follow: true) else { continue }
+            let free = Syscalls.withName(candidate) { sys_free_space($0) }
+            return free < 0 ? nil : (status.device, UInt64(free))
+        }
+        return nil
     }
 }

@@ -34,8 +34,7 @@ public struct Restorer: Sendable {
     ///
     /// - Throws: `notFound` if the snapshot does not have the path; `damaged` or `missing` if the way to it cannot be
     ///   read; `noSpace` before anything is written, or when the disk is full; `interrupted`; what keeps the target
-    /// from
-    ///   being opened.
+    ///   from being opened.
     public func run() throws(StoreError) -> RestoreReport {
         let start = Timestamp.now()
         guard options.target != nil || options.stripComponents == 0 else {

@@ -3,8 +3,10 @@ import VarveFormat
 
 /// What about an entry differs from another, or from a file.
 public struct EntryAspects: OptionSet, Sendable, Hashable {
+    /// The bits.
     public let rawValue: Int
 
+    /// Makes a set from its bits.
     public init(rawValue: Int) { self.rawValue = rawValue }
 
     /// The bytes of a file.
@@ -54,7 +56,9 @@ struct AttributeComparison {
     }
 
     /// What differs between recorded attributes and those of an open file or a handle.
-    func differences(_ wanted: Attributes, _ target: MetadataTarget, _ stat: FileStat) throws(StoreError) -> EntryAspects {
+    func differences(
+        _ wanted: Attributes, _ target: MetadataTarget, _ stat: FileStat
+    ) throws(StoreError) -> EntryAspects {
         var aspects: EntryAspects = []
         if !stat.isSymbolicLink, stat.permissions != wanted.mode { aspects.insert(.mode) }
         if !isOwner(wanted, stat) { aspects.insert(.owner) }

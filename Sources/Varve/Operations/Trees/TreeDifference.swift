@@ -46,8 +46,7 @@ public struct TreeDifference {
     ///
     /// - Returns: what could not be read, and so was not compared.
     /// - Throws: `notFound` if a snapshot does not have its path; `damaged` or `missing` if the way to it cannot be
-    /// read;
-    ///   `interrupted`; what `visit` throws.
+    ///   read; `interrupted`; what `visit` throws.
     public func compare(
         _ old: Snapshot, at oldPath: [UInt8] = [], with new: Snapshot, at newPath: [UInt8] = [],
         visit: (Change) throws(StoreError) -> Void
