@@ -41,6 +41,7 @@ struct BackupCommand: Verb {
         options.exclusions = try exclusions.exclusions()
         options.staysOnFileSystem = exclusions.oneFileSystem
         options.isDryRun = context.settings.isDryRun
+        options.countsFirst = context.showsProgress
         try record.apply(to: &options, context)
         try method.apply(to: &options, context.environment)
         let isCommand = sources.fromCommand
@@ -81,6 +82,7 @@ struct BackupCommand: Verb {
         let more = report.manifest.errorsTotal - report.errors.count
         if more > 0 { output.warning("\(HumanText.count(more, "more error")) not shown") }
         var verified: ExitStatus?
+        if let id = report.snapshotID, !repository.isEncrypted { SecretsWarning.show(id, repository, output) }
         if method.verify, let id = report.snapshotID {
             verified = try VerificationRun.readBack(id, repository, context)
         }

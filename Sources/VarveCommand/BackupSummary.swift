@@ -33,7 +33,7 @@ struct BackupSummary {
         members["kind"] = .string(manifest.kind.rawValue)
         members["state"] = .string(manifest.state.rawValue)
         members["unchanged"] = .bool(report.isUnchanged)
-        members["duration_seconds"] = .number(manifest.durationSeconds ?? 0)
+        members["duration_seconds"] = SnapshotJSON.seconds(manifest.durationSeconds ?? 0)
         members["tree_root"] = report.snapshotID == nil ? .null : .string(manifest.treeRoot.hex)
         members["verified"] = verified.map { .bool($0 == .ok) } ?? .null
         members["hint"] = SnapshotJSON.text(hint)

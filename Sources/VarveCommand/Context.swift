@@ -66,6 +66,11 @@ struct Context: Sendable {
         }
     }
 
+    /// Whether somebody may watch the progress, so that counting ahead for the time left is worth it.
+    var showsProgress: Bool {
+        !options.noProgress && (options.progress || (isatty(2) == 1 && !options.quiet))
+    }
+
     /// Runs a verb with signals and the display connected to its progress.
     func withProgress<Value>(
         onStop: (@Sendable () -> Void)? = nil, _ body: (Progress) throws(StoreError) -> Value

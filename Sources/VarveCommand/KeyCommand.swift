@@ -80,7 +80,7 @@ struct KeyAddCommand: Verb {
         discussion: """
             Examples:
               varve key add --label "on paper in the safe"
-              varve key add --new-key-file /root/second.key
+              varve key add --new-key-file ~/second.key
             """)
 
     @Option(help: ArgumentHelp("Add a key file, made if there is none.", valueName: "file")) var newKeyFile: String?

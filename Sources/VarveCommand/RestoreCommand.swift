@@ -69,16 +69,16 @@ struct RestoreCommand: Verb {
         let snapshot = try SnapshotLookup(repository).find(reference, nearest: nearest)
         try checkState(snapshot, context.output)
         let asks = (target == nil || delete) && !context.settings.isDryRun
-        if asks || context.settings.isDryRun, !context.output.isJSON {
+        if asks || context.settings.isDryRun {
             let plan = try context.withProgress { progress throws(StoreError) in
                 try Restorer(repository: repository, snapshot: snapshot, options: options, progress: progress).plan()
             }
-            showPlan(plan, context.output)
-            if context.settings.isDryRun { return plan.failing > 0 ? .partial : .ok }
-            if !plan.hasChanges, plan.compared == 0 {
-                context.output.summary("nothing to change")
-                return .ok
+            if context.output.isJSON {
+                if context.settings.isDryRun { planSummary(plan, snapshot, options, context.output) }
+            } else {
+                showPlan(plan, context.output)
             }
+            if context.settings.isDryRun { return plan.failing > 0 ? .partial : .ok }
         }
         if asks {
             let place = options.target.map(context.output.show) ?? "the recorded paths"
@@ -148,6 +148,33 @@ struct RestoreCommand: Verb {
                 + "leave \(plan.unchanged); \(HumanText.size(plan.bytes)) to write")
     }
 
+    /// The summary of a dry run: what would have been done.
+    private func planSummary(
+        _ plan: RestorePlanSummary, _ snapshot: Snapshot, _ options: Restorer.Options, _ output: Output
+    ) {
+        var members = Self.members(snapshot, options)
+        members["files_restored"] = .integer(Int64(plan.created + plan.replaced))
+        members["files_unchanged"] = .integer(Int64(plan.unchanged + plan.compared))
+        members["bytes_written"] = .integer(Int64(clamping: plan.bytes))
+        members["files_verified"] = .integer(0)
+        members["deleted"] = .integer(Int64(plan.deleted))
+        members["errors"] = .integer(Int64(plan.failing))
+        members["duration_seconds"] = .number(0)
+        members["changes"] = .array(
+            plan.changes.map { change in
+                JSONValue.object(
+                    Output.pathMembers(change.path).merging(["action": .string(change.action.rawValue)]) { $1 })
+            })
+        output.message("summary", members)
+    }
+
+    private static func members(_ snapshot: Snapshot, _ options: Restorer.Options) -> [String: JSONValue] {
+        [
+            "snapshot_id": .string(snapshot.id.hex), "safety_snapshot_id": .null, "dry_run": .bool(options.isDryRun),
+            "target": SnapshotJSON.text(options.target.map { String(decoding: $0, as: UTF8.self) }),
+        ]
+    }
+
     private func finish(
         _ report: RestoreReport, _ snapshot: Snapshot, _ options: Restorer.Options, _ context: Context
     ) -> ExitStatus {
@@ -162,19 +189,15 @@ struct RestoreCommand: Verb {
             output.warning("\(HumanText.count(report.errorsTotal - report.errors.count, "more error")) not shown")
         }
         if output.isJSON {
-            output.message(
-                "summary",
-                [
-                    "snapshot_id": .string(snapshot.id.hex),
-                    "target": SnapshotJSON.text(options.target.map { String(decoding: $0, as: UTF8.self) }),
-                    "files_restored": .integer(Int64(report.filesRestored)),
-                    "files_unchanged": .integer(Int64(report.filesUnchanged)),
-                    "bytes_written": .integer(Int64(clamping: report.bytesWritten)),
-                    "files_verified": .integer(Int64(report.filesVerified)),
-                    "deleted": .integer(Int64(report.deleted)), "safety_snapshot_id": .null,
-                    "dry_run": .bool(options.isDryRun), "errors": .integer(Int64(report.errorsTotal)),
-                    "duration_seconds": .number(report.duration),
-                ])
+            var members = Self.members(snapshot, options)
+            members["files_restored"] = .integer(Int64(report.filesRestored))
+            members["files_unchanged"] = .integer(Int64(report.filesUnchanged))
+            members["bytes_written"] = .integer(Int64(clamping: report.bytesWritten))
+            members["files_verified"] = .integer(Int64(report.filesVerified))
+            members["deleted"] = .integer(Int64(report.deleted))
+            members["errors"] = .integer(Int64(report.errorsTotal))
+            members["duration_seconds"] = SnapshotJSON.seconds(report.duration)
+            output.message("summary", members)
         } else {
             let removed = report.deleted > 0 ? ", \(report.deleted) removed" : ""
             output.summary(

@@ -45,5 +45,8 @@ enum SnapshotJSON {
         return ["paths": texts, "paths_base64": .array(paths.map { .string(Base64.encode($0)) })]
     }
 
+    /// Seconds to the microsecond: what a clock's difference has beyond is noise.
+    static func seconds(_ value: Double) -> JSONValue { .number((value * 1e6).rounded() / 1e6) }
+
     static func text(_ value: String?) -> JSONValue { value.map { .string($0) } ?? .null }
 }

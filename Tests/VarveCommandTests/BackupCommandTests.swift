@@ -4,9 +4,9 @@ import VarveFormat
 @Suite("backup, list and show")
 struct BackupCommandTests {
     private static let summaryKeys = [
-        "snapshot_id", "alias", "kind", "state", "files_new", "files_changed", "files_unmodified", "dirs", "files_total",
-        "bytes_read", "bytes_total", "bytes_added", "bytes_stored", "blobs_new", "blobs_total", "packs_added", "errors",
-        "duration_seconds", "format_version",
+        "snapshot_id", "alias", "kind", "state", "files_new", "files_changed", "files_unmodified", "dirs",
+        "files_total", "bytes_read", "bytes_total", "bytes_added", "bytes_stored", "blobs_new", "blobs_total",
+        "packs_added", "errors", "duration_seconds", "format_version",
     ]
     private static let listKeys = [
         "id", "alias", "time", "kind", "type", "state", "status", "name", "description", "tags", "host", "job", "paths",
@@ -50,7 +50,8 @@ struct BackupCommandTests {
         #expect(try program.run(["show", "latest~2"]).status == 13)
         #expect(try program.run(["show", "@2024-12-31"]).status == 13)
         #expect(try program.run(["show", "@2024-12-31", "--nearest"]).status == 0)
-        #expect(try program.run(["list", "--until", "2025-01-01", "--json"]).json.first?["snapshots"]?.arrayValue?.count == 1)
+        let early = try program.run(["list", "--until", "2025-01-01", "--json"])
+        #expect(try early.json.first?["snapshots"]?.arrayValue?.count == 1)
     }
 
     @Test("an empty or absent source makes no snapshot; one of several absent makes a partial one")
@@ -84,7 +85,8 @@ struct BackupCommandTests {
     func command() throws {
         let program = try Program()
         try program.prepare()
-        let failed = try program.run(["backup", "--from-command", "--filename", "x", "--", "sh", "-c", "echo x; exit 7"])
+        let failed = try program.run(
+            ["backup", "--from-command", "--filename", "x", "--", "sh", "-c", "echo x; exit 7"])
         #expect(failed.status == 1)
         #expect(failed.messages.contains("status 7"))
         #expect(try program.run(["list", "--json"]).json.first?["snapshots"]?.arrayValue?.isEmpty == true)
@@ -107,8 +109,8 @@ struct BackupCommandTests {
         let excluded = try program.run(["explain", "source/a.txt", "-e", "a.*", "--json"]).json.first
         #expect(excluded?["included"]?.boolValue == false)
         #expect(excluded?["rule"]?.stringValue == "a.*")
-        let included = try program.run(["explain", "source/a.txt", "-e", "a.*", "--include", "a.txt", "--json"]).json.first
-        #expect(included?["included"]?.boolValue == true)
+        let included = try program.run(["explain", "source/a.txt", "-e", "a.*", "--include", "a.txt", "--json"])
+        #expect(try included.json.first?["included"]?.boolValue == true)
     }
 
     @Test("verify passes, names damage with 4 and records both")

@@ -4,7 +4,8 @@ import VarveFormat
 @Suite("What every command has in common")
 struct CommandRunnerTests {
     static let commands = [
-        ["init"], ["backup"], ["list"], ["show"], ["verify"], ["key", "list"], ["key", "add"], ["key", "remove"],
+        ["init"], ["backup"], ["restore"], ["list"], ["show"], ["ls"], ["cat"], ["stats"], ["verify"],
+        ["repair", "index"], ["key", "list"], ["key", "add"], ["key", "remove"],
         ["key", "passwd"], ["explain"], ["estimate"], ["doctor"], ["completion"], ["version"],
     ]
 

@@ -44,7 +44,7 @@ final class Program: Sendable {
     static let path: String = {
         let arguments = CommandLine.arguments
         let bundle = arguments.firstIndex(of: "--test-bundle-path").map { arguments[$0 + 1] } ?? arguments[0]
-        return bundle.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/") + "/varve"
+        return String(bundle[..<(bundle.lastIndex(of: "/") ?? bundle.startIndex)]) + "/varve"
     }()
 
     var repository: String { directory + "/repo" }

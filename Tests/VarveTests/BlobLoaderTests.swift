@@ -64,7 +64,7 @@ import VarveFormat
         let late = Self.trees(4, 5)
         let index = try fixture.openIndex()
         let loader = BlobLoader(
-            backend: fixture.backend, reader: fixture.reader, index: index, readsUnindexedPacks: false)
+            backend: fixture.backend, reader: fixture.reader, index: index, searchesUnindexedPacks: false)
         try fixture.store(late, indexes: false)
         let id = fixture.keys.blobHasher.id(.tree, late[2].bytes)
         let error = #expect(throws: StoreError.self) { try loader.load(.tree, id) }

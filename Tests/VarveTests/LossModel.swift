@@ -5,12 +5,17 @@ import VarveFormat
 /// held to. A directory stands for all below it.
 struct LossModel {
     private let repository: Repository
+    private let index: BlobIndex
     private let loader: BlobLoader
-    private var good: [BlobID: Bool] = [:]
+    private let reader: PackReader
+    private var frames: [FrameLocation: [UInt8]] = [:]
+    private var lengths: [BlobID: UInt64] = [:]
 
     init(_ repository: Repository) throws {
         self.repository = repository
-        loader = repository.loader(try repository.openIndex(isUsable: nil))
+        index = try repository.openIndex(isUsable: nil)
+        loader = repository.loader(index)
+        reader = PackReader(backend: repository.backend, keys: repository.keys, repository: repository.id)
     }
 
     mutating func lostPaths(_ manifest: Manifest) -> Set<String> {
@@ -68,10 +73,24 @@ struct LossModel {
         }
         var length: UInt64 = 0
         for id in ids {
-            guard let blob = try? loader.load(.data, id) else { return nil }
-            length += UInt64(blob.count)
+            guard let blob = lengths[id] ?? self.length(ofBlob: id) else { return nil }
+            lengths[id] = blob
+            length += blob
         }
         return length
+    }
+
+    /// Each frame is decoded once, unless it is damaged.
+    private mutating func length(ofBlob id: BlobID) -> UInt64? {
+        for place in index.locations(of: id) where place.type == .data {
+            if frames[place.frame] == nil, let handle = try? reader.handle(place.frame.pack, kind: place.frame.kind) {
+                frames[place.frame] = try? FrameReader(suite: repository.keys.suite).read(handle, place.frame)
+            }
+            guard let frame = frames[place.frame] else { continue }
+            let blob = Array(frame[place.offset..<place.offset + place.length])
+            if repository.keys.blobHasher.id(.data, blob) == id { return UInt64(blob.count) }
+        }
+        return (try? loader.load(.data, id)).map { UInt64($0.count) }
     }
 
     private func leaves(_ type: BlobType, _ root: BlobID) -> [BlobID]? {

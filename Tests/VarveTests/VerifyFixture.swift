@@ -57,7 +57,9 @@ final class VerifyFixture {
     }
 
     /// Changes a file while `body` runs.
-    func changing<Result>(_ path: String, _ change: (inout [UInt8]) -> Void, _ body: () throws -> Result) throws -> Result {
+    func changing<Result>(
+        _ path: String, _ change: (inout [UInt8]) -> Void, _ body: () throws -> Result
+    ) throws -> Result {
         let whole = try backend.read(path, limit: .max)
         var bytes = whole
         change(&bytes)
@@ -129,7 +131,8 @@ final class VerifyFixture {
         try write("many/file", random.bytes(700))
     }
 
-    private func backup() throws {
+    /// Captures the source.
+    func backup() throws {
         var options = Archiver.Options()
         options.paths = [Array(source.path.utf8)]
         options.host = "host"

@@ -10,23 +10,22 @@ package final class BlobLoader: Sendable {
     private let reader: PackReader
     private let index: BlobIndex
     private let cache: Mutex<FrameCache>
-    private let readsUnindexedPacks: Bool
+    private let searchesUnindexedPacks: Bool
     /// Whether the packs without an index file have been read.
     private let hasScanned = Mutex(false)
 
     /// - Parameters:
     ///   - cacheBytes: of decoded frames to keep.
-    ///   - readsUnindexedPacks: false for a writer, whose index must not learn of packs that no index file names: their
-    ///     names may not be durable yet, and a snapshot that relies on them could lose them (FORMAT.md section 11).
+    ///   - searchesUnindexedPacks: false for writers, whose index must not learn of packs that no index file names.
     package init(
         backend: any Backend, reader: PackReader, index: BlobIndex, cacheBytes: Int = 16 << 20,
-        readsUnindexedPacks: Bool = true
+        searchesUnindexedPacks: Bool = true
     ) {
+        self.searchesUnindexedPacks = searchesUnindexedPacks
         self.backend = backend
         self.reader = reader
         self.index = index
         cache = Mutex(FrameCache(limit: cacheBytes))
-        self.readsUnindexedPacks = readsUnindexedPacks
     }
 
     /// The bytes of a blob, which hash to its id.
@@ -35,7 +34,7 @@ package final class BlobLoader: Sendable {
     package func load(_ type: BlobType, _ id: BlobID) throws(StoreError) -> [UInt8] {
         var failure: StoreError?
         if let blob = try load(type, id, index.locations(of: id), &failure) { return blob }
-        if readsUnindexedPacks {
+        if searchesUnindexedPacks {
             try scan()
             if let blob = try load(type, id, index.locations(of: id), &failure) { return blob }
         }

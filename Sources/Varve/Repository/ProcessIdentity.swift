@@ -22,7 +22,11 @@ package struct ProcessIdentity: Sendable, Hashable {
         guard info.host == host else { return false }
         if !info.bootID.isEmpty, info.bootID != bootID { return true }
         guard info.pidNamespace == pidNamespace else { return false }
-        guard let start = Self.startTime(of: info.pid) else { return true }
+        guard let start = Self.startTime(of: info.pid) else {
+            // /proc may hide the processes of other users.
+            guard let pid = pid_t(exactly: info.pid), pid > 0 else { return false }
+            return kill(pid, 0) != 0 && errno == ESRCH
+        }
         return start != info.startTime
     }
 

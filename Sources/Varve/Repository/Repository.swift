@@ -90,7 +90,8 @@ public final class Repository: Sendable {
             let bytes = try backend.read("config", limit: FormatLimits.config)
             return (try RepositoryConfig(parsing: bytes, sha256: SHA256Digest.of), bytes, [])
         } catch let error as FormatError where error.code == .unsupported {
-            throw StoreError(
+            // Unless a key slot has a config of this format: then config is damaged just where it says its format.
+            problem = StoreError(
                 .unsupported, "\(error.message)", path: backend.location, remedy: "use a newer version of varve")
         } catch let error as FormatError {
             problem = StoreError(.damaged, "config is damaged: \(error.message)", path: backend.location)
@@ -104,7 +105,7 @@ public final class Repository: Sendable {
             guard let bytes = slot.configBytes,
                 let config = try? RepositoryConfig(parsing: bytes, sha256: SHA256Digest.of)
             else { continue }
-            let what = problem.code == .damaged ? "damaged" : "missing"
+            let what = problem.code == .noRepository ? "missing" : "damaged"
             return (config, bytes, ["config is \(what); the copy in keys/\(slot.name.hex) is used"])
         }
         throw problem

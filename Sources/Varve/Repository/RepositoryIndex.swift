@@ -20,12 +20,10 @@ extension Repository {
         ).open()
     }
 
-    /// Loads trees and lists by an index.
-    ///
-    /// - Parameter readsUnindexedPacks: false for a writer (see `BlobLoader`).
-    package func loader(_ index: BlobIndex, readsUnindexedPacks: Bool = true) -> BlobLoader {
+    /// Loads trees and lists by an index; a writer must not search packs that no index file names.
+    package func loader(_ index: BlobIndex, searchesUnindexedPacks: Bool = true) -> BlobLoader {
         BlobLoader(
             backend: backend, reader: PackReader(backend: backend, keys: keys, repository: id), index: index,
-            readsUnindexedPacks: readsUnindexedPacks)
+            searchesUnindexedPacks: searchesUnindexedPacks)
     }
 }

@@ -62,19 +62,25 @@ package final class Session: Sendable {
             kind: kind, host: process.host, bootID: process.bootID, pidNamespace: process.pidNamespace,
             pid: process.pid, startTime: process.startTime, program: program, snapshots: snapshots)
         try backend.makeDirectory(directory)
-        try backend.putIfAbsent("\(directory)/info", info.encode(), session: nil)
-        try backend.replace("\(directory)/beat", SessionBeat.encode(0))
-        var seen: [String] = []
-        var packs: Set<PackID> = []
-        if kind == .writer {
-            (seen, packs) = try condemned(on: backend)
-            try backend.putIfAbsent("\(directory)/seen", SessionSeen.encode(seen), session: nil)
+        do throws(StoreError) {
+            try backend.putIfAbsent("\(directory)/info", info.encode(), session: nil)
+            try backend.replace("\(directory)/beat", SessionBeat.encode(0))
+            var seen: [String] = []
+            var packs: Set<PackID> = []
+            if kind == .writer {
+                (seen, packs) = try condemned(on: backend)
+                try backend.putIfAbsent("\(directory)/seen", SessionSeen.encode(seen), session: nil)
+            }
+            let heart = try Heartbeat(every: 60) { count in
+                // A missed beat is harmless: only a day without one counts.
+                try? backend.replace("\(directory)/beat", SessionBeat.encode(count))
+            }
+            return Session(id: id, seen: seen, condemnedPacks: packs, backend: backend, heart: heart)
+        } catch {
+            // This process lives on, so that nobody else would take the session for dead.
+            try? backend.removeTree(directory)
+            throw error
         }
-        let heart = try Heartbeat(every: 60) { count in
-            // A missed beat is harmless: only a day without one counts.
-            try? backend.replace("\(directory)/beat", SessionBeat.encode(count))
-        }
-        return Session(id: id, seen: seen, condemnedPacks: packs, backend: backend, heart: heart)
     }
 
     private static func condemned(on backend: any Backend) throws(StoreError) -> ([String], Set<PackID>) {

@@ -72,6 +72,7 @@ public struct SnapshotList: Sendable {
                 }
             }
         }
+        Self.refuseForged(&manifests, &records, &unreadable)
         let verifications = Self.verifications(records)
         let replaced = Self.replaced(manifests)
         all = manifests
@@ -102,6 +103,33 @@ public struct SnapshotList: Sendable {
             return try Record(parsing: bytes, repositoryID: repository.id)
         } catch {
             throw StoreError(.damaged, "the record is refused: \(error.message)", path: path)
+        }
+    }
+
+    /// Refuses what does not stand where its tips put it: its sequence is 1 + the highest of them (FORMAT.md section
+    /// 10). A tip that is gone may have been the highest.
+    private static func refuseForged(
+        _ manifests: inout [SnapshotID: Manifest], _ records: inout [FileID: Record], _ unreadable: inout [Unreadable]
+    ) {
+        var sequences = manifests.mapValues(\.sequence)
+        sequences.merge(records.mapValues(\.sequence)) { first, _ in first }
+        func isForged(_ sequence: Int, _ tips: [FileID]) -> Bool {
+            let present = tips.compactMap { sequences[$0] }
+            let least = (present.max() ?? 0) + 1
+            return present.count == tips.count ? sequence != least : sequence < least
+        }
+        func refuse(_ id: FileID, _ directory: String) {
+            let error = StoreError(
+                .damaged, "its sequence does not follow from its tips: it is forged", path: "\(directory)/\(id.hex)")
+            unreadable.append(Unreadable(id: id, directory: directory, error: error))
+        }
+        for (id, manifest) in manifests where isForged(manifest.sequence, manifest.tips) {
+            manifests[id] = nil
+            refuse(id, "manifests")
+        }
+        for (id, record) in records where isForged(record.sequence, record.tips) {
+            records[id] = nil
+            refuse(id, "records")
         }
     }
 

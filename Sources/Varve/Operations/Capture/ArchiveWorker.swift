@@ -1,0 +1,153 @@
+import CSys
+import Glibc
+import VarveFormat
+
+/// One thread of a capture: takes a task and does all of it (list, stat, read, cut, hash, compress, seal, append to its
+/// own packs), so that nothing waits in queues between stages.
+final class ArchiveWorker {
+    static let batchFileCount = 256
+    static let batchByteCount: UInt64 = 4 << 20
+
+    let run: ArchiveRun
+    let content: ContentWriter
+    let writesBlobs: Bool
+    var counters = ArchiveRun.Counters()
+    var owners = OwnerMemo()
+
+    init(run: ArchiveRun, content: ContentWriter) {
+        self.run = run
+        self.content = content
+        writesBlobs = !run.options.isDryRun
+    }
+
+    /// Does one task.
+    func perform(_ task: ArchiveTask) throws(StoreError) {
+        try run.progress.check()
+        let current: [UInt8]
+        switch task {
+        case .directory(let node):
+            current = node.path
+            try scan(node)
+        case .slice(let node):
+            current = node.path
+            try startSlice(node)
+        case .files(let node, let slots):
+            current = node.path
+            try captureFiles(node, slots)
+        case .stream(let node, let slot, let stream):
+            current = stream.path
+            try captureStream(node, slot, stream)
+        case .help(let exchange):
+            current = []
+            try content.help(exchange)
+        case .linked(let node):
+            current = node.path
+            try advance(node)
+        }
+        counters.blobsNew += content.newBlobCount
+        counters.blobsTotal += content.blobCount
+        counters.bytesAdded += content.addedBytes
+        content.reset()
+        run.add(counters, current: current)
+        counters = ArchiveRun.Counters()
+    }
+
+    /// Opens and lists a directory, and starts its first slice.
+    private func scan(_ node: DirectoryNode) throws(StoreError) {
+        do throws(StoreError) {
+            switch node.kind {
+            case .implied: try openImplied(node)
+            case .captured(let source, _, _): try openCaptured(node, source)
+            }
+        } catch {
+            if error.isFatalForCapture { throw error }
+            keepUnlisted(node, error)
+        }
+        try startSlice(node)
+    }
+
+    /// A directory that could not be listed is reported and stays in the tree, empty, as long as it is there at all.
+    private func keepUnlisted(_ node: DirectoryNode, _ error: StoreError) {
+        let isForStreams = node.isImplied && run.forest.holdsOnlyStreams(node.path)
+        if !isForStreams { run.report(node.displayPath, "list", error) }
+        guard isForStreams || error.errno != ENOENT, let parent = node.parent else { return }
+        let stat = parent.state.withLock { state -> FileStat? in
+            let index = node.position.slice - state.encodedSliceCount
+            return state.slices.indices.contains(index) ? state.slices[index].slots[node.position.slot].stat : nil
+        }
+        guard let stat, stat.isDirectory else { return }
+        let attributes = run.attributes(stat, xattrs: [], inodeFlags: [], isImplied: node.isImplied)
+        node.state.withLock { $0.attributes = attributes }
+    }
+
+    /// A directory above the sources: attributes only; its names are those that lead to them.
+    private func openImplied(_ node: DirectoryNode) throws(StoreError) {
+        let descriptor = try openDirectory(node, flags: SYS_O_PATH | O_DIRECTORY)
+        let handle = DirectoryHandle(owning: descriptor)
+        let stat = try FileStat.of(descriptor)
+        let attributes = run.attributes(stat, xattrs: [], inodeFlags: [], isImplied: true)
+        // A source that is a file is looked up here.
+        let caches = run.caches
+        node.state.withLock { state in
+            state.handle = handle
+            state.attributes = attributes
+            state.cursor = caches.complete?.directory(node.path)
+            state.resumeCursor = caches.interrupted?.directory(node.path)
+        }
+        if node.parent == nil { openParentTree(node) }
+    }
+
+    private func openCaptured(_ node: DirectoryNode, _ source: CaptureSource) throws(StoreError) {
+        let flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK
+        var descriptor: Int32
+        do {
+            descriptor = try openDirectory(node, flags: flags | SYS_O_NOATIME)
+        } catch {
+            guard error.errno == EPERM else { throw error }
+            descriptor = try openDirectory(node, flags: flags)
+        }
+        let handle = DirectoryHandle(owning: descriptor)
+        let stat = try FileStat.of(descriptor)
+        let attributes = run.attributes(
+            stat, xattrs: run.xattrs(.descriptor(descriptor), node.path),
+            inodeFlags: run.inodeFlags(descriptor, node.path), isImplied: false)
+        var names = NameList()
+        if run.ownDirectories.contains(HardLinkTable.FileIdentity(stat)) {
+            run.notice("the repository and the caches are not captured: " + String(decoding: node.path, as: UTF8.self))
+            counters.skipped += 1
+        } else if node.path == source.path || !run.isForeign(descriptor, stat, source) {
+            names = try listDirectory(descriptor)
+        } else {
+            counters.skipped += 1
+            for name in run.forest.nestedNames(in: node.path) {
+                try name.withBytes { (bytes) throws(StoreError) in try names.append(bytes, type: SYS_DT_UNKNOWN) }
+            }
+            names.sort()
+        }
+        if node.parent == nil { openParentTree(node) }
+        let path = node.path
+        let cursor = run.caches.complete?.directory(path)
+        let resumeCursor = run.caches.interrupted?.directory(path)
+        let listed = names
+        node.state.withLock { state in
+            state.handle = handle
+            state.attributes = attributes
+            state.names = listed
+            state.cursor = cursor
+            state.resumeCursor = resumeCursor
+        }
+    }
+
+    private func openDirectory(_ node: DirectoryNode, flags: Int32) throws(StoreError) -> Int32 {
+        guard let parent = node.parent else { return try sysOpen(AT_FDCWD, [UInt8(ascii: "/")], flags) }
+        guard let handle = parent.state.withLock({ $0.handle }) else {
+            throw StoreError(.missing, "its directory could not be opened")
+        }
+        return try sysOpen(handle.descriptor, node.name, flags)
+    }
+
+    /// Opens a name relative to a directory.
+    func sysOpen(_ directory: Int32, _ name: [UInt8], _ flags: Int32) throws(StoreError) -> Int32 {
+        try Syscalls.check(Syscalls.withName(name) { sys_openat(directory, $0, flags, 0) }, "open", nil)
+    }
+}

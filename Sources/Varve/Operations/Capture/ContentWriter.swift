@@ -1,0 +1,429 @@
+import Glibc
+import VarveFormat
+
+/// Reads, cuts, hashes and stores the bytes of files, many small files at a time so that the hasher's lanes stay full.
+/// One for each worker.
+final class ContentWriter {
+    /// What is read.
+    enum Kind {
+        /// A file, with its status when it was opened.
+        case file(FileStat)
+        /// Standard input or a command's output.
+        case stream
+    }
+
+    /// A file that was read.
+    struct FileRead {
+        /// Which file it is, for `finish`.
+        let file: Int
+        /// Bytes of the content, holes included.
+        let byteCount: UInt64
+        /// Bytes that were read.
+        let readCount: UInt64
+        /// The file had as many bytes as its status said.
+        var isWhole = true
+        /// Why reading stopped before the end. Failures of the repository are thrown instead.
+        var error: StoreError?
+    }
+
+    /// A chunk in the arena that has no id yet.
+    private struct Chunk {
+        let start: Int
+        let count: Int
+        let file: Int
+    }
+
+    private static let readSize = 256 << 10
+    private static let arenaSize = 1 << 20
+    /// Files of this length and more are shared with workers that have nothing else to do.
+    private static let sharedLength: UInt64 = 16 << 20
+    /// A file whose status says that it is empty, as in /proc, is read up to here.
+    private static let unsizedLimit: UInt64 = 64 << 20
+    /// Sparse files of this length and more are asked for their holes.
+    private static let sparseLength: UInt64 = 1 << 20
+
+    private let run: ArchiveRun
+    private let hasher: BlobHasher
+    private let chunker: Chunker
+    /// Both nil in a dry run, which stores nothing.
+    private let data: PackWriter?
+    private let tree: PackWriter?
+    private let listFanout: Int
+    private let readSize: Int
+
+    private var arena: UnsafeMutableRawBufferPointer
+    private var used = 0
+    /// Where the bytes start that are not in a chunk yet.
+    private var uncut = 0
+    private var chunks: [Chunk] = []
+    private var ids: [BlobID] = []
+    private var buffers: [UnsafeRawBufferPointer] = []
+    private var contents: [FileBlobs] = []
+    private var zeros: ZeroChunk?
+    /// The long file that is being read.
+    private var shared: SharedFile?
+    private(set) var newBlobCount: Int64 = 0
+    private(set) var blobCount: Int64 = 0
+    private(set) var addedBytes: UInt64 = 0
+
+    init(run: ArchiveRun, data: PackWriter?, tree: PackWriter?) {
+        self.run = run
+        hasher = run.repository.keys.blobHasher
+        chunker = run.repository.keys.chunker
+        listFanout = run.repository.config.listFanout
+        // A slow limit must not keep a reader waiting for long at a time.
+        readSize = run.options.readLimit.map { Int(min(UInt64(Self.readSize), max(4_096, $0 / 8))) } ?? Self.readSize
+        self.data = data
+        self.tree = tree
+        arena = .allocate(byteCount: Self.arenaSize, alignment: 64)
+    }
+
+    deinit { arena.deallocate() }
+
+    /// Forgets the contents handed out.
+    func reset() {
+        contents.removeAll(keepingCapacity: true)
+        newBlobCount = 0
+        blobCount = 0
+        addedBytes = 0
+    }
+
+    /// Reads an open file or stream to its end. Its ids are complete after `flush`.
+    func read(_ descriptor: Int32, _ kind: Kind, parameters: ChunkParameters) throws(StoreError) -> FileRead {
+        var expected: UInt64?
+        var extents = Extents()
+        if case .file(let stat) = kind {
+            // A file that claims to be empty may be one of /proc.
+            if stat.size > 0 { expected = stat.size }
+            if stat.size >= Self.sparseLength, stat.blocks * 512 < stat.size { extents = Extents(of: descriptor) }
+        }
+        let file = contents.count
+        contents.append(FileBlobs())
+        uncut = used
+        try reserve(for: parameters)
+        guard let expected, expected >= Self.sharedLength, data != nil else {
+            return try read(descriptor, file, parameters, expected: expected, isFile: kind.isFile, &extents)
+        }
+        try makeRoom()
+        let sharing = SharedFile(file: file)
+        shared = sharing
+        defer {
+            sharing.exchange.close()
+            shared = nil
+        }
+        let result = try read(descriptor, file, parameters, expected: expected, isFile: true, &extents)
+        try finishShared(sharing)
+        return result
+    }
+
+    private func read(
+        _ descriptor: Int32, _ file: Int, _ parameters: ChunkParameters, expected: UInt64?, isFile: Bool,
+        _ extents: inout Extents
+    ) throws(StoreError) -> FileRead {
+        var total: UInt64 = 0
+        var readCount: UInt64 = 0
+        while true {
+            if let expected, total < expected, let hole = extents.hole(at: total, end: expected) {
+                try appendZeros(hole, file, parameters)
+                total += hole
+                continue
+            }
+            if arena.count - used < min(Self.readSize, arena.count / 4) { try makeRoom() }
+            var wanted = min(arena.count - used, readSize)
+            if let expected {
+                // One byte more than expected tells whether the file ends here.
+                let rest = expected - total + 1
+                if rest < UInt64(wanted) { wanted = Int(rest) }
+                if let length = extents.dataLength(at: total), length < UInt64(wanted) { wanted = Int(length) }
+            }
+            let count = Glibc.read(descriptor, arena.baseAddress.map { $0 + used }, wanted)
+            if count < 0 {
+                if errno == EINTR { continue }
+                // What was read and not cut is dropped; it belongs to no chunk.
+                let error = StoreError.system(errno, "read the file")
+                uncut = used
+                return FileRead(file: file, byteCount: total, readCount: readCount, error: error)
+            }
+            run.readLimiter?.wait(for: count)
+            readCount += UInt64(count)
+            total += UInt64(count)
+            used += count
+            var isWhole = true
+            if let expected, total > expected {
+                // It grows: no more of it than its status said, or there might be no end.
+                used -= 1
+                total -= 1
+                isWhole = false
+            } else if expected == nil, isFile, total > Self.unsizedLimit {
+                isWhole = false
+            }
+            let isEnd = count == 0 || !isWhole || (total == expected && count < wanted)
+            if isEnd || used - uncut >= parameters.maximum { cut(file, parameters, isFinal: isEnd) }
+            if isEnd {
+                isWhole = isWhole && (expected == nil || total == expected)
+                return FileRead(file: file, byteCount: total, readCount: readCount, isWhole: isWhole)
+            }
+            if wanted == readSize { try run.checkGoing() }
+        }
+    }
+
+    /// Stores all chunks and completes the contents.
+    func flush() throws(StoreError) { try makeRoom() }
+
+    /// The content of a file that was read, with list blobs for a long one; after `flush`, and once.
+    func finish(_ file: Int) throws(StoreError) -> FileContent {
+        let blobs = contents[file]
+        contents[file] = FileBlobs()
+        return try blobs.finish(fanout: listFanout) { (encoded) throws(StoreError) in try store(.list, encoded) }
+    }
+
+    /// Stores a tree, list or treelist blob unless the repository has it.
+    func store(_ type: BlobType, _ bytes: [UInt8]) throws(StoreError) -> BlobID {
+        let id = hasher.id(type, bytes)
+        blobCount += 1
+        if run.index.claim(id) {
+            newBlobCount += 1
+            addedBytes += UInt64(bytes.count)
+            try bytes.withBytes { (bytes) throws(StoreError) in try tree?.add(type, id, bytes) }
+        }
+        return id
+    }
+
+    /// Finishes what the pack writers hold.
+    func finishPacks() throws(StoreError) {
+        try data?.flush()
+        try tree?.flush()
+    }
+
+    /// Drops what the pack writers hold.
+    func abandonPacks() {
+        data?.abandon()
+        tree?.abandon()
+    }
+
+    private func cut(_ file: Int, _ parameters: ChunkParameters, isFinal: Bool) {
+        while uncut < used {
+            let rest = UnsafeRawBufferPointer(rebasing: arena[uncut..<used])
+            guard let count = chunker.nextCut(in: rest, parameters: parameters, isFinal: isFinal) else { return }
+            chunks.append(Chunk(start: uncut, count: count, file: file))
+            uncut += count
+            // With less than a whole chunk left the search would begin again with every read.
+            if !isFinal && used - uncut < parameters.maximum { return }
+        }
+    }
+
+    /// Hashes and stores the chunks, or leaves them to another worker, and moves what is not cut yet to the beginning.
+    private func makeRoom() throws(StoreError) {
+        if let shared, !chunks.isEmpty {
+            try handOver(shared)
+            return
+        }
+        buffers.removeAll(keepingCapacity: true)
+        for chunk in chunks {
+            buffers.append(UnsafeRawBufferPointer(rebasing: arena[chunk.start..<chunk.start + chunk.count]))
+        }
+        try storeBuffers()
+        for (position, chunk) in chunks.enumerated() { try append(ids[position], to: chunk.file) }
+        chunks.removeAll(keepingCapacity: true)
+        if let base = arena.baseAddress, uncut > 0 { memmove(base, base + uncut, used - uncut) }
+        used -= uncut
+        uncut = 0
+    }
+
+    /// Names what is in `buffers`, in `ids`, and stores what is new.
+    private func storeBuffers() throws(StoreError) {
+        hasher.ids(.data, buffers, into: &ids)
+        blobCount += Int64(buffers.count)
+        for (position, buffer) in buffers.enumerated() where run.index.claim(ids[position]) {
+            newBlobCount += 1
+            addedBytes += UInt64(buffer.count)
+            try data?.add(.data, ids[position], buffer)
+        }
+    }
+
+    private func append(_ id: BlobID, to file: Int) throws(StoreError) {
+        try contents[file].append(id, fanout: listFanout) { (encoded) throws(StoreError) in try store(.list, encoded) }
+    }
+
+    /// Makes sure that a whole chunk and a read fit.
+    private func reserve(for parameters: ChunkParameters) throws(StoreError) {
+        let wanted = max(Self.arenaSize, parameters.maximum + parameters.maximum / 2)
+        guard arena.count < wanted else { return }
+        try makeRoom()
+        replaceArena(count: wanted)
+    }
+
+    /// Moves what is not cut yet into a new arena; the old one is handed out.
+    @discardableResult
+    private func replaceArena(count: Int, keepsOld: Bool = false) -> UnsafeMutableRawBufferPointer {
+        let old = arena
+        arena = .allocate(byteCount: count, alignment: 64)
+        arena.copyMemory(from: UnsafeRawBufferPointer(rebasing: old[uncut..<used]))
+        used -= uncut
+        uncut = 0
+        if !keepsOld { old.deallocate() }
+        return old
+    }
+}
+
+extension ContentWriter.Kind {
+    fileprivate var isFile: Bool {
+        if case .file = self { return true }
+        return false
+    }
+}
+
+// MARK: long files
+
+extension ContentWriter {
+    /// A long file being read, and the blocks of it in order.
+    private final class SharedFile {
+        enum Part {
+            case stored([BlobID])
+            case block(ChunkBlock)
+            case repeated(BlobID, UInt64)
+        }
+
+        let file: Int
+        let exchange = BlockExchange()
+        var parts: [Part] = []
+
+        init(file: Int) { self.file = file }
+    }
+
+    /// Leaves the chunks to a worker that has nothing to do, or stores them if there is none.
+    private func handOver(_ shared: SharedFile) throws(StoreError) {
+        let ranges = chunks.map { $0.start..<$0.start + $0.count }
+        let wanted = shared.exchange.helpersToAskFor(idle: run.stack.idleCount)
+        if wanted > 0 { run.stack.push(Array(repeating: .help(shared.exchange), count: wanted)) }
+        if shared.exchange.isWanted {
+            chunks.removeAll(keepingCapacity: true)
+            let block = ChunkBlock(owning: replaceArena(count: arena.count, keepsOld: true), chunks: ranges)
+            shared.parts.append(.block(block))
+            shared.exchange.leave(block)
+        } else {
+            shared.parts.append(.stored(try stored(UnsafeRawBufferPointer(arena), ranges)))
+            chunks.removeAll(keepingCapacity: true)
+            if let base = arena.baseAddress, uncut > 0 { memmove(base, base + uncut, used - uncut) }
+            used -= uncut
+            uncut = 0
+        }
+        try takeIn(shared)
+    }
+
+    private func stored(_ memory: UnsafeRawBufferPointer, _ ranges: [Range<Int>]) throws(StoreError) -> [BlobID] {
+        buffers = ranges.map { UnsafeRawBufferPointer(rebasing: memory[$0]) }
+        try storeBuffers()
+        return ids
+    }
+
+    /// Appends the ids of the first parts, as far as they are known.
+    private func takeIn(_ shared: SharedFile) throws(StoreError) {
+        var count = 0
+        for part in shared.parts {
+            switch part {
+            case .stored(let ids):
+                for id in ids { try append(id, to: shared.file) }
+            case .repeated(let id, let times):
+                for _ in 0..<times { try append(id, to: shared.file) }
+            case .block(let block):
+                guard let ids = block.ids.withLock({ $0 }) else {
+                    shared.parts.removeFirst(count)
+                    return
+                }
+                for id in ids { try append(id, to: shared.file) }
+            }
+            count += 1
+        }
+        shared.parts.removeAll()
+    }
+
+    private func finishShared(_ shared: SharedFile) throws(StoreError) {
+        if !chunks.isEmpty { try handOver(shared) }
+        while let block = shared.exchange.takeBack() {
+            let ids = try stored(UnsafeRawBufferPointer(block.memory), block.chunks)
+            block.ids.withLock { $0 = ids }
+        }
+        try shared.exchange.waitForHelpers()
+        try takeIn(shared)
+    }
+
+    /// Stores blocks of a file that another worker reads, until that is over.
+    func help(_ exchange: BlockExchange) throws(StoreError) {
+        while let block = exchange.take() {
+            do throws(StoreError) {
+                exchange.done(block, try stored(UnsafeRawBufferPointer(block.memory), block.chunks))
+            } catch {
+                exchange.failed(error)
+                throw error
+            }
+        }
+    }
+}
+
+// MARK: holes
+
+extension ContentWriter {
+    /// The chunk that the cutter makes of zeros without end.
+    private struct ZeroChunk {
+        let parameters: ChunkParameters
+        let length: Int
+        let id: BlobID
+    }
+
+    /// Appends the zeros of a hole: the same chunks as if they had been read, at the cost of a few.
+    private func appendZeros(_ count: UInt64, _ file: Int, _ parameters: ChunkParameters) throws(StoreError) {
+        var left = count
+        // What is left of the data before the hole, which comes first into a chunk.
+        var before = used - uncut
+        while left > 0 {
+            if before <= 0, UInt64(used - uncut) + left >= UInt64(parameters.maximum) {
+                left += UInt64(used - uncut)
+                used = uncut
+                left -= try appendZeroChunks(left, file, parameters)
+                continue
+            }
+            if arena.count - used < min(Self.readSize, arena.count / 4) { try makeRoom() }
+            let step = min(arena.count - used, Self.readSize, Int(clamping: left))
+            UnsafeMutableRawBufferPointer(rebasing: arena[used..<used + step])
+                .initializeMemory(as: UInt8.self, repeating: 0)
+            used += step
+            left -= UInt64(step)
+            let start = uncut
+            if used - uncut >= parameters.maximum { cut(file, parameters, isFinal: false) }
+            before -= uncut - start
+        }
+    }
+
+    /// Appends whole chunks of zeros and returns how many bytes they are.
+    private func appendZeroChunks(
+        _ count: UInt64, _ file: Int, _ parameters: ChunkParameters
+    ) throws(StoreError) -> UInt64 {
+        try makeRoom()
+        let chunk = try zeroChunk(parameters)
+        // The cutter looks `maximum` bytes ahead; what follows a hole must not matter.
+        let times = (count - UInt64(parameters.maximum)) / UInt64(chunk.length) + 1
+        blobCount += Int64(times)
+        if let shared {
+            shared.parts.append(.repeated(chunk.id, times))
+        } else {
+            for _ in 0..<times { try append(chunk.id, to: file) }
+        }
+        return times * UInt64(chunk.length)
+    }
+
+    private func zeroChunk(_ parameters: ChunkParameters) throws(StoreError) -> ZeroChunk {
+        if let zeros, zeros.parameters == parameters { return zeros }
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: parameters.maximum, alignment: 64)
+        defer { memory.deallocate() }
+        memory.initializeMemory(as: UInt8.self, repeating: 0)
+        let all = UnsafeRawBufferPointer(memory)
+        let length = chunker.nextCut(in: all, parameters: parameters, isFinal: false) ?? parameters.maximum
+        buffers = [UnsafeRawBufferPointer(rebasing: all[..<length])]
+        try storeBuffers()
+        blobCount -= 1
+        let chunk = ZeroChunk(parameters: parameters, length: length, id: ids[0])
+        zeros = chunk
+        return chunk
+    }
+}

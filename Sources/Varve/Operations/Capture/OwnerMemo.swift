@@ -1,0 +1,23 @@
+package import VarveFormat
+
+/// Tells whether entries name their owners as the system does now. One for each worker: nearly all files of a tree have
+/// the same owner, so that the last answer is mostly the next one.
+package struct OwnerMemo {
+    private var known: Attributes?
+
+    package init() {}
+
+    /// Whether the names in `attributes` are those that its numbers have now.
+    package mutating func areCurrent(_ attributes: Attributes, _ names: OwnerNames) -> Bool {
+        if let known, known.uid == attributes.uid, known.gid == attributes.gid, known.owner == attributes.owner,
+            known.group == attributes.group
+        {
+            return true
+        }
+        guard names.user(attributes.uid) == attributes.owner, names.group(attributes.gid) == attributes.group
+        else { return false }
+        known = Attributes(
+            mode: 0, uid: attributes.uid, gid: attributes.gid, owner: attributes.owner, group: attributes.group)
+        return true
+    }
+}

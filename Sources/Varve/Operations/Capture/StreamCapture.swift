@@ -1,0 +1,40 @@
+import Glibc
+import VarveFormat
+
+extension FileStat {
+    /// What stands for the stat of a stream, a regular file with one link, or of a directory above it.
+    static func stream(mode: UInt32 = UInt32(S_IFREG) | 0o600) -> FileStat {
+        var now = timespec()
+        clock_gettime(CLOCK_REALTIME, &now)
+        return FileStat(
+            streamMode: mode, uid: getuid(), gid: getgid(), seconds: Int64(now.tv_sec),
+            nanoseconds: UInt32(now.tv_nsec))
+    }
+}
+
+extension ArchiveWorker {
+    /// Reads a stream to its end; if what produced it failed, so does the capture.
+    func captureStream(_ node: DirectoryNode, _ position: Int, _ stream: Archiver.Stream) throws(StoreError) {
+        guard let old = node.state.withLock({ $0.slices.last?.slots[position] }) else { return }
+        var blobs = FileContent.empty
+        var size: UInt64 = 0
+        if writesBlobs {
+            let parameters = try ChunkParameters(run.repository.config.chunker.stream)
+            let read = try content.read(stream.descriptor, .stream, parameters: parameters)
+            if let error = read.error { throw error.at(stream.path) }
+            try stream.finish()
+            try content.flush()
+            blobs = try content.finish(read.file)
+            size = read.byteCount
+        }
+        counters.bytesRead += size
+        counters.bytesTotal += size
+        counters.files += 1
+        counters.filesNew += 1
+        let entry = TreeEntry(
+            name: old.name, type: .file,
+            attributes: run.attributes(old.stat, xattrs: [], inodeFlags: [], isImplied: false),
+            content: .file(size: size, blobs: blobs))
+        try finishTask(node, [(position, Slot(name: old.name, stat: old.stat, outcome: .entry(entry)))])
+    }
+}
