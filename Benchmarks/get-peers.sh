@@ -28,4 +28,8 @@ fi
 if [ ! -x venv/bin/borg ]; then
     python3 -m venv venv >/dev/null 2>&1 && venv/bin/pip install -q 'borgbackup>=1.4,<1.5' >/dev/null 2>&1 || true
 fi
-[ -x venv/bin/borg ] && echo "borg: $out/venv/bin/borg ($(venv/bin/borg --version | cut -d' ' -f2))" || echo "borg: absent"
+if [ -x venv/bin/borg ]; then
+    echo "borg: $out/venv/bin/borg ($(venv/bin/borg --version | cut -d" " -f2))"
+else
+    echo "borg: absent"
+fi

@@ -65,10 +65,10 @@ struct BackupSummary {
     /// What a quick backup would have read, if a full one found that next to nothing had changed.
     private var hint: String? {
         let read = UInt64(max(0, report.manifest.bytes.read))
-        guard report.manifest.kind == .full, report.snapshotID != nil, report.bytesUnchanged > 0,
-            read >= report.bytesUnchanged, (read - report.bytesUnchanged) * 100 < read
+        guard report.manifest.kind == .full, report.snapshotID != nil, report.bytesUnmodified > 0,
+            read >= max(report.bytesUnmodified, report.bytesUnchanged), (read - report.bytesUnmodified) * 100 < read
         else { return nil }
-        return "--quick would have read \(HumanText.size(read - report.bytesUnchanged)) of "
-            + "\(HumanText.size(read)): the rest had not changed"
+        return "under 1 % had changed: --quick would have read \(HumanText.size(read - report.bytesUnchanged)) of "
+            + HumanText.size(read)
     }
 }

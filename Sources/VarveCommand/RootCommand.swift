@@ -31,7 +31,8 @@ struct RootCommand: ParsableCommand {
             CommandGroup(
                 name: "Looking",
                 subcommands: [
-                    ListCommand.self, ShowCommand.self, LsCommand.self, CatCommand.self, StatsCommand.self,
+                    ListCommand.self, ShowCommand.self, LsCommand.self, CatCommand.self, DiffCommand.self,
+                    StatsCommand.self,
                 ]),
             CommandGroup(
                 name: "Care",

@@ -83,7 +83,8 @@ final class FindingList: Sendable {
                     "damaged_blobs": .integer(Int64(report.damagedBlobs)),
                     "damaged_snapshots": .integer(Int64(report.damagedSnapshots)),
                     "missing_packs": .integer(Int64(report.missingPacks)),
-                    "duration_seconds": SnapshotJSON.seconds(report.durationSeconds), "result": .string(report.result.rawValue),
+                    "duration_seconds": SnapshotJSON.seconds(report.durationSeconds),
+                    "result": .string(report.result.rawValue),
                 ])
         } else {
             showText(report, snapshots)

@@ -4,8 +4,8 @@ import VarveFormat
 @Suite("What every command has in common")
 struct CommandRunnerTests {
     static let commands = [
-        ["init"], ["backup"], ["restore"], ["list"], ["show"], ["ls"], ["cat"], ["stats"], ["verify"],
-        ["repair", "index"], ["key", "list"], ["key", "add"], ["key", "remove"],
+        ["init"], ["backup"], ["restore"], ["list"], ["show"], ["ls"], ["cat"], ["diff"], ["stats"],
+        ["verify"], ["repair", "index"], ["key", "list"], ["key", "add"], ["key", "remove"],
         ["key", "passwd"], ["explain"], ["estimate"], ["doctor"], ["completion"], ["version"],
     ]
 

@@ -95,6 +95,28 @@ struct RestoreCommandTests {
         #expect(try program.run(["cat", "latest:out.txt"]).output == "from echo\n")
     }
 
+    @Test("diff names what changed between snapshots, and between a snapshot and a directory")
+    func difference() throws {
+        let program = try saved()
+        try program.write("source/a.txt", "changed\n")
+        try program.write("source/new.txt", "new\n")
+        let directory = try program.run(["diff", inSnapshot(program, "source"), "./source", "--json"])
+        #expect(directory.status == 0, "\(directory.messages)")
+        #expect(try program.run(["backup", "source"]).status == 0)
+        let snapshots = try program.run(["diff", "latest~1", "latest", "--json"])
+        #expect(snapshots.status == 0, "\(snapshots.messages)")
+        for result in [directory, snapshots] {
+            let document = try #require(try result.json.first)
+            let changes = try #require(document["changes"]?.arrayValue)
+            let files = changes.filter { $0["new_type"]?.stringValue == "file" }
+            #expect(files.map { $0["change"]?.stringValue } == ["modified", "added"])
+            #expect(files.first?["aspects"]?.arrayValue?.contains { $0.stringValue == "content" } == true)
+        }
+        let same = try program.run(["diff", inSnapshot(program, "source"), "./source"])
+        #expect(same.output.isEmpty)
+        #expect(same.status == 0)
+    }
+
     @Test("stats has every key, repair index and verify --no-key find nothing to do")
     func care() throws {
         let program = try saved()

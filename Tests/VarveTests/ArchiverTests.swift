@@ -136,7 +136,8 @@ struct ArchiverTests {
         let progress = Progress()
         try site.capture(progress: progress) { options in
             options.countsFirst = true
-            options.exclusions.rules = [try? PathRule(Array("*.log".utf8), origin: .option("--exclude"))].compactMap(\.self)
+            let rule = try? PathRule(Array("*.log".utf8), origin: .option("--exclude"))
+            options.exclusions.rules = [rule].compactMap(\.self)
         }
         let values = progress.read()
         #expect(values.filesTotal == 2 && values.bytesTotal == 7)

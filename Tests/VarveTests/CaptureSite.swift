@@ -116,7 +116,9 @@ final class CaptureSite: Sendable {
         let reader = try SnapshotBlobs(repository(usesCache: false))
         var result: [String: TreeEntry] = [:]
         var pending: [(String, TreeEntry)] = []
-        for entry in try TreeCoding.parse(try reader.loader.load(.tree, root), isRoot: true) { pending.append(("", entry)) }
+        for entry in try TreeCoding.parse(try reader.loader.load(.tree, root), isRoot: true) {
+            pending.append(("", entry))
+        }
         while let (path, entry) = pending.popLast() {
             result[path] = entry
             guard case .directory(let content) = entry.content else { continue }

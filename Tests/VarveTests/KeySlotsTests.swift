@@ -56,8 +56,10 @@ struct KeySlotsTests {
         let existing = [Self.password("old")]
         let added = try repository.addKey(Self.password("new"), existing: existing, label: "two", timeMade: 7)
         _ = try repository.addKey(Self.key(3), existing: existing, label: "three", timeMade: 8)
-        #expect(code { _ = try repository.addKey(Self.key(4), existing: [Self.key(5)], label: "", timeMade: 0) } == .wrongKey)
-        let salts = try KeySlots.read(from: backend).compactMap(\.record).filter { $0.kind == .password }.map(\.scryptSalt)
+        let stranger = [Self.key(5)]
+        #expect(code { _ = try repository.addKey(Self.key(4), existing: stranger, label: "", timeMade: 0) } == .wrongKey)
+        let records = try KeySlots.read(from: backend).compactMap(\.record)
+        let salts = records.filter { $0.kind == .password }.map(\.scryptSalt)
         #expect(salts.count == 2 && Set(salts).count == 1)
         #expect(try repository.keySlots().map(\.label).sorted() == ["first", "three", "two"])
         #expect(try KeySlots.opened(in: repository, by: [Self.password("new")]) == added)

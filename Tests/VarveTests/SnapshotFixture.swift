@@ -2,7 +2,7 @@ import Glibc
 import Varve
 import VarveFormat
 
-/// A repository in a directory of its own, with snapshots of real directories and of trees made by hand.
+/// A repository in memory, with snapshots of real directories and of trees made by hand, and a directory for both.
 final class SnapshotFixture {
     let directory: TemporaryDirectory
     let repository: Repository
@@ -14,7 +14,7 @@ final class SnapshotFixture {
         var key = (0..<32).map { UInt8($0) }
         if encrypted { options.secret = .keyFile(SecretBytes(taking: &key)) }
         repository = try Repository.create(
-            at: directory.path + "/repository", options: options, openOptions: Repository.OpenOptions())
+            on: MemoryBackend(), options: options, openOptions: Repository.OpenOptions())
     }
 
     /// A path in the fixture's directory.

@@ -16,7 +16,8 @@ package final class BlobLoader: Sendable {
 
     /// - Parameters:
     ///   - cacheBytes: of decoded frames to keep.
-    ///   - searchesUnindexedPacks: false for writers, whose index must not learn of packs that no index file names.
+    ///   - searchesUnindexedPacks: false for writers, whose index must not learn of packs that no index file names: those
+    ///     may not be durable yet, and a snapshot that relies on them could lose them (FORMAT.md section 11).
     package init(
         backend: any Backend, reader: PackReader, index: BlobIndex, cacheBytes: Int = 16 << 20,
         searchesUnindexedPacks: Bool = true

@@ -120,4 +120,6 @@ public struct ArchiveReport: Sendable {
     public let isUnchanged: Bool
     /// Bytes that the files read in a full capture would not have needed under quick; nil if unknown.
     public let bytesUnchanged: UInt64
+    /// Bytes read of files whose times, size and inode were as the last capture saw them.
+    public let bytesUnmodified: UInt64
 }

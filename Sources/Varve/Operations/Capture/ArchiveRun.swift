@@ -22,6 +22,8 @@ final class ArchiveRun: Sendable {
         var bytesAdded: UInt64 = 0
         /// Bytes read although stat says that nothing changed: what quick would not have read.
         var bytesUnchanged: UInt64 = 0
+        /// Bytes read of files whose stat had not changed, however lately they were written.
+        var bytesUnmodified: UInt64 = 0
 
         mutating func add(_ other: Counters) {
             files += other.files
@@ -39,6 +41,7 @@ final class ArchiveRun: Sendable {
             bytesRead += other.bytesRead
             bytesAdded += other.bytesAdded
             bytesUnchanged += other.bytesUnchanged
+            bytesUnmodified += other.bytesUnmodified
         }
     }
 

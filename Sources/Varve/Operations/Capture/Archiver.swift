@@ -114,6 +114,7 @@ public struct Archiver: Sendable {
         let errors = run.errors
         return ArchiveReport(
             snapshotID: id, manifest: manifest, errors: errors.list, notices: errors.notices,
-            isUnchanged: id == nil && !options.isDryRun, bytesUnchanged: run.totals.bytesUnchanged)
+            isUnchanged: id == nil && !options.isDryRun, bytesUnchanged: run.totals.bytesUnchanged,
+            bytesUnmodified: run.totals.bytesUnmodified)
     }
 }

@@ -27,13 +27,13 @@ final class ContentWriter {
     }
 
     /// A chunk in the arena that has no id yet.
-    private struct Chunk {
+    struct Chunk {
         let start: Int
         let count: Int
         let file: Int
     }
 
-    private static let readSize = 256 << 10
+    static let readSize = 256 << 10
     private static let arenaSize = 1 << 20
     /// Files of this length and more are shared with workers that have nothing else to do.
     private static let sharedLength: UInt64 = 16 << 20
@@ -42,28 +42,28 @@ final class ContentWriter {
     /// Sparse files of this length and more are asked for their holes.
     private static let sparseLength: UInt64 = 1 << 20
 
-    private let run: ArchiveRun
+    let run: ArchiveRun
     private let hasher: BlobHasher
-    private let chunker: Chunker
+    let chunker: Chunker
     /// Both nil in a dry run, which stores nothing.
     private let data: PackWriter?
     private let tree: PackWriter?
     private let listFanout: Int
     private let readSize: Int
 
-    private var arena: UnsafeMutableRawBufferPointer
-    private var used = 0
+    var arena: UnsafeMutableRawBufferPointer
+    var used = 0
     /// Where the bytes start that are not in a chunk yet.
-    private var uncut = 0
-    private var chunks: [Chunk] = []
-    private var ids: [BlobID] = []
-    private var buffers: [UnsafeRawBufferPointer] = []
+    var uncut = 0
+    var chunks: [Chunk] = []
+    var ids: [BlobID] = []
+    var buffers: [UnsafeRawBufferPointer] = []
     private var contents: [FileBlobs] = []
-    private var zeros: ZeroChunk?
+    var zeros: ZeroChunk?
     /// The long file that is being read.
-    private var shared: SharedFile?
+    var shared: SharedFile?
     private(set) var newBlobCount: Int64 = 0
-    private(set) var blobCount: Int64 = 0
+    var blobCount: Int64 = 0
     private(set) var addedBytes: UInt64 = 0
 
     init(run: ArchiveRun, data: PackWriter?, tree: PackWriter?) {
@@ -201,7 +201,7 @@ final class ContentWriter {
         tree?.abandon()
     }
 
-    private func cut(_ file: Int, _ parameters: ChunkParameters, isFinal: Bool) {
+    func cut(_ file: Int, _ parameters: ChunkParameters, isFinal: Bool) {
         while uncut < used {
             let rest = UnsafeRawBufferPointer(rebasing: arena[uncut..<used])
             guard let count = chunker.nextCut(in: rest, parameters: parameters, isFinal: isFinal) else { return }
@@ -213,7 +213,7 @@ final class ContentWriter {
     }
 
     /// Hashes and stores the chunks, or leaves them to another worker, and moves what is not cut yet to the beginning.
-    private func makeRoom() throws(StoreError) {
+    func makeRoom() throws(StoreError) {
         if let shared, !chunks.isEmpty {
             try handOver(shared)
             return
@@ -225,13 +225,18 @@ final class ContentWriter {
         try storeBuffers()
         for (position, chunk) in chunks.enumerated() { try append(ids[position], to: chunk.file) }
         chunks.removeAll(keepingCapacity: true)
+        moveUncut()
+    }
+
+    /// Moves what is not cut yet to the beginning of the arena.
+    func moveUncut() {
         if let base = arena.baseAddress, uncut > 0 { memmove(base, base + uncut, used - uncut) }
         used -= uncut
         uncut = 0
     }
 
     /// Names what is in `buffers`, in `ids`, and stores what is new.
-    private func storeBuffers() throws(StoreError) {
+    func storeBuffers() throws(StoreError) {
         hasher.ids(.data, buffers, into: &ids)
         blobCount += Int64(buffers.count)
         for (position, buffer) in buffers.enumerated() where run.index.claim(ids[position]) {
@@ -241,7 +246,7 @@ final class ContentWriter {
         }
     }
 
-    private func append(_ id: BlobID, to file: Int) throws(StoreError) {
+    func append(_ id: BlobID, to file: Int) throws(StoreError) {
         try contents[file].append(id, fanout: listFanout) { (encoded) throws(StoreError) in try store(.list, encoded) }
     }
 
@@ -255,7 +260,7 @@ final class ContentWriter {
 
     /// Moves what is not cut yet into a new arena; the old one is handed out.
     @discardableResult
-    private func replaceArena(count: Int, keepsOld: Bool = false) -> UnsafeMutableRawBufferPointer {
+    func replaceArena(count: Int, keepsOld: Bool = false) -> UnsafeMutableRawBufferPointer {
         let old = arena
         arena = .allocate(byteCount: count, alignment: 64)
         arena.copyMemory(from: UnsafeRawBufferPointer(rebasing: old[uncut..<used]))
@@ -270,160 +275,5 @@ extension ContentWriter.Kind {
     fileprivate var isFile: Bool {
         if case .file = self { return true }
         return false
-    }
-}
-
-// MARK: long files
-
-extension ContentWriter {
-    /// A long file being read, and the blocks of it in order.
-    private final class SharedFile {
-        enum Part {
-            case stored([BlobID])
-            case block(ChunkBlock)
-            case repeated(BlobID, UInt64)
-        }
-
-        let file: Int
-        let exchange = BlockExchange()
-        var parts: [Part] = []
-
-        init(file: Int) { self.file = file }
-    }
-
-    /// Leaves the chunks to a worker that has nothing to do, or stores them if there is none.
-    private func handOver(_ shared: SharedFile) throws(StoreError) {
-        let ranges = chunks.map { $0.start..<$0.start + $0.count }
-        let wanted = shared.exchange.helpersToAskFor(idle: run.stack.idleCount)
-        if wanted > 0 { run.stack.push(Array(repeating: .help(shared.exchange), count: wanted)) }
-        if shared.exchange.isWanted {
-            chunks.removeAll(keepingCapacity: true)
-            let block = ChunkBlock(owning: replaceArena(count: arena.count, keepsOld: true), chunks: ranges)
-            shared.parts.append(.block(block))
-            shared.exchange.leave(block)
-        } else {
-            shared.parts.append(.stored(try stored(UnsafeRawBufferPointer(arena), ranges)))
-            chunks.removeAll(keepingCapacity: true)
-            if let base = arena.baseAddress, uncut > 0 { memmove(base, base + uncut, used - uncut) }
-            used -= uncut
-            uncut = 0
-        }
-        try takeIn(shared)
-    }
-
-    private func stored(_ memory: UnsafeRawBufferPointer, _ ranges: [Range<Int>]) throws(StoreError) -> [BlobID] {
-        buffers = ranges.map { UnsafeRawBufferPointer(rebasing: memory[$0]) }
-        try storeBuffers()
-        return ids
-    }
-
-    /// Appends the ids of the first parts, as far as they are known.
-    private func takeIn(_ shared: SharedFile) throws(StoreError) {
-        var count = 0
-        for part in shared.parts {
-            switch part {
-            case .stored(let ids):
-                for id in ids { try append(id, to: shared.file) }
-            case .repeated(let id, let times):
-                for _ in 0..<times { try append(id, to: shared.file) }
-            case .block(let block):
-                guard let ids = block.ids.withLock({ $0 }) else {
-                    shared.parts.removeFirst(count)
-                    return
-                }
-                for id in ids { try append(id, to: shared.file) }
-            }
-            count += 1
-        }
-        shared.parts.removeAll()
-    }
-
-    private func finishShared(_ shared: SharedFile) throws(StoreError) {
-        if !chunks.isEmpty { try handOver(shared) }
-        while let block = shared.exchange.takeBack() {
-            let ids = try stored(UnsafeRawBufferPointer(block.memory), block.chunks)
-            block.ids.withLock { $0 = ids }
-        }
-        try shared.exchange.waitForHelpers()
-        try takeIn(shared)
-    }
-
-    /// Stores blocks of a file that another worker reads, until that is over.
-    func help(_ exchange: BlockExchange) throws(StoreError) {
-        while let block = exchange.take() {
-            do throws(StoreError) {
-                exchange.done(block, try stored(UnsafeRawBufferPointer(block.memory), block.chunks))
-            } catch {
-                exchange.failed(error)
-                throw error
-            }
-        }
-    }
-}
-
-// MARK: holes
-
-extension ContentWriter {
-    /// The chunk that the cutter makes of zeros without end.
-    private struct ZeroChunk {
-        let parameters: ChunkParameters
-        let length: Int
-        let id: BlobID
-    }
-
-    /// Appends the zeros of a hole: the same chunks as if they had been read, at the cost of a few.
-    private func appendZeros(_ count: UInt64, _ file: Int, _ parameters: ChunkParameters) throws(StoreError) {
-        var left = count
-        // What is left of the data before the hole, which comes first into a chunk.
-        var before = used - uncut
-        while left > 0 {
-            if before <= 0, UInt64(used - uncut) + left >= UInt64(parameters.maximum) {
-                left += UInt64(used - uncut)
-                used = uncut
-                left -= try appendZeroChunks(left, file, parameters)
-                continue
-            }
-            if arena.count - used < min(Self.readSize, arena.count / 4) { try makeRoom() }
-            let step = min(arena.count - used, Self.readSize, Int(clamping: left))
-            UnsafeMutableRawBufferPointer(rebasing: arena[used..<used + step])
-                .initializeMemory(as: UInt8.self, repeating: 0)
-            used += step
-            left -= UInt64(step)
-            let start = uncut
-            if used - uncut >= parameters.maximum { cut(file, parameters, isFinal: false) }
-            before -= uncut - start
-        }
-    }
-
-    /// Appends whole chunks of zeros and returns how many bytes they are.
-    private func appendZeroChunks(
-        _ count: UInt64, _ file: Int, _ parameters: ChunkParameters
-    ) throws(StoreError) -> UInt64 {
-        try makeRoom()
-        let chunk = try zeroChunk(parameters)
-        // The cutter looks `maximum` bytes ahead; what follows a hole must not matter.
-        let times = (count - UInt64(parameters.maximum)) / UInt64(chunk.length) + 1
-        blobCount += Int64(times)
-        if let shared {
-            shared.parts.append(.repeated(chunk.id, times))
-        } else {
-            for _ in 0..<times { try append(chunk.id, to: file) }
-        }
-        return times * UInt64(chunk.length)
-    }
-
-    private func zeroChunk(_ parameters: ChunkParameters) throws(StoreError) -> ZeroChunk {
-        if let zeros, zeros.parameters == parameters { return zeros }
-        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: parameters.maximum, alignment: 64)
-        defer { memory.deallocate() }
-        memory.initializeMemory(as: UInt8.self, repeating: 0)
-        let all = UnsafeRawBufferPointer(memory)
-        let length = chunker.nextCut(in: all, parameters: parameters, isFinal: false) ?? parameters.maximum
-        buffers = [UnsafeRawBufferPointer(rebasing: all[..<length])]
-        try storeBuffers()
-        blobCount -= 1
-        let chunk = ZeroChunk(parameters: parameters, length: length, id: ids[0])
-        zeros = chunk
-        return chunk
     }
 }

@@ -1,7 +1,7 @@
 import VarveFormat
 
-/// The entries of one directory on their way to tree blobs. Small directories, which are nearly all, are encoded without
-/// hashing their names: only a directory that exceeds the threshold is handed to the cutter (FORMAT.md section 9.2).
+/// The entries of one directory on their way to tree blobs. Small directories, nearly all, are encoded without hashing
+/// their names: only a directory that exceeds the threshold is handed to the cutter (FORMAT.md section 9.2).
 struct DirectoryTree: Sendable {
     private var held: [(name: [UInt8], encoded: [UInt8])] = []
     private var heldByteCount = 0

@@ -25,7 +25,9 @@ struct FileBlobs {
     }
 
     /// The content as an entry names it, with list blobs for more ids than the fan-out.
-    consuming func finish(fanout: Int, store: ([UInt8]) throws(StoreError) -> BlobID) throws(StoreError) -> FileContent {
+    consuming func finish(
+        fanout: Int, store: ([UInt8]) throws(StoreError) -> BlobID
+    ) throws(StoreError) -> FileContent {
         if let builder { return try builder.finishFile(emit: store) }
         if ids.isEmpty { return .empty }
         if ids.count <= fanout { return .blobs(ids) }

@@ -262,7 +262,9 @@ extension ArchiveWorker {
         switch slot.history {
         case .new: counters.filesNew += 1
         case .changed: counters.filesChanged += 1
-        case .unmodified: counters.filesUnmodified += 1
+        case .unmodified:
+            counters.filesUnmodified += 1
+            counters.bytesUnmodified += slot.stat.size
         }
         count(slot.stat)
     }

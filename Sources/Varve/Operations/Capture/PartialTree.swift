@@ -1,7 +1,7 @@
 import VarveFormat
 
-/// The tree of a capture that is not finished, for a checkpoint: what is done so far, directories at work included. Used
-/// while all workers stand still.
+/// The tree of a capture that is not finished, for a checkpoint: what is done so far, directories at work included.
+/// Used while all workers stand still.
 struct PartialTree {
     /// Stat cache records of slices at work.
     private(set) var records: [StatCacheWriter.DirectoryRecord] = []
@@ -53,7 +53,9 @@ struct PartialTree {
         let isEmpty = lines.isEmpty && node.state.withLock { $0.entryCount == 0 }
         if node.isKeptForContent && isEmpty { return nil }
         let keys = worker.run.repository.keys
-        for piece in tree.append(lines, nameHash: keys.nameHash) { pieces.append(try worker.content.store(.tree, piece)) }
+        for piece in tree.append(lines, nameHash: keys.nameHash) {
+            pieces.append(try worker.content.store(.tree, piece))
+        }
         var content = DirectoryContent.empty
         switch tree.finish() {
         case .empty: break

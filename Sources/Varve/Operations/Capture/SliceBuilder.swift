@@ -43,12 +43,13 @@ extension ArchiveWorker {
                     slice.slots.append(Slot(name: name, stat: .stream(), outcome: .pending))
                 case .implied:
                     let stat = try impliedStat(handle, name, path)
-                    try append(Found(name: name, path: path, stat: stat, kind: .implied), node, handle, to: &slice, &tasks)
+                    let found = Found(name: name, path: path, stat: stat, kind: .implied)
+                    try append(found, node, handle, to: &slice, &tasks)
                 case .source:
                     guard let handle else { continue }
                     let stat = try FileStat.at(handle.descriptor, name)
-                    let kind = run.sourceKind(path, stat)
-                    try append(Found(name: name, path: path, stat: stat, kind: kind), node, handle, to: &slice, &tasks)
+                    let found = Found(name: name, path: path, stat: stat, kind: run.sourceKind(path, stat))
+                    try append(found, node, handle, to: &slice, &tasks)
                 }
             } catch {
                 if error.isFatalForCapture { throw error }

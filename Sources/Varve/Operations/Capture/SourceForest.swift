@@ -43,7 +43,8 @@ struct SourceForest: Sendable {
         for (index, stream) in streams.enumerated() {
             let others = taken + streams[..<index].map(\.path)
             let isTaken = others.contains { other in
-                other == stream.path || stream.path.starts(with: other + slash) || other.starts(with: stream.path + slash)
+                other == stream.path || stream.path.starts(with: other + slash)
+                    || other.starts(with: stream.path + slash)
             }
             guard !isTaken else {
                 throw StoreError(

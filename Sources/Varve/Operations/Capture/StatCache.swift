@@ -2,13 +2,14 @@ import CSys
 import Glibc
 import VarveFormat
 
-/// What the last capture of the same source found: for each file its stat and its encoded tree entry. Read-only, mapped.
+/// What the last capture of the same source found: for each file its stat and its encoded tree entry. It is mapped.
 ///
 /// A cache: it may vanish or be damaged at any time, and then everything is read again. Its layout, little-endian:
 /// header (64 bytes: magic, u64 offset of the directory table, u64 number of directories, u8 whether the capture was
 /// interrupted, u8 whether it was a full one, 32 bytes of snapshot id), the records, and the directory table
 /// (u64 hash of the path, u64 offset of the record, sorted). A record: u32 path length, u32 entry count, the path, and
-/// for each entry in name order 56 fixed bytes and the encoded tree entry. A directory of many names has several records.
+/// for each entry in name order 56 fixed bytes and the encoded tree entry. A directory of many names has several
+/// records.
 final class StatCache: Sendable {
     /// The stat fields by which a file is recognised, and what was made of it.
     struct Entry {

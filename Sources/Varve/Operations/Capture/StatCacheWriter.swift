@@ -103,7 +103,8 @@ final class StatCacheWriter: Sendable {
         var done = 0
         while done < bytes.count {
             let count = bytes.withUnsafeBytes { buffer in
-                pwrite(descriptor, buffer.baseAddress.map { $0 + done }, bytes.count - done, off_t(offset) + off_t(done))
+                let start = buffer.baseAddress.map { $0 + done }
+                return pwrite(descriptor, start, bytes.count - done, off_t(offset) + off_t(done))
             }
             if count <= 0 && errno != EINTR { return false }
             done += max(0, count)

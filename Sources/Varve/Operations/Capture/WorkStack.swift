@@ -104,8 +104,8 @@ package final class WorkStack<Task: Sendable>: Sendable {
         _ = state.wait { $0.pauseGeneration > generation || $0.error != nil ? true : nil }
     }
 
-    /// Runs `body` while every other of `workerCount` workers stands still between two tasks. Called by a worker inside a
-    /// task. If another worker is pausing already, this one stands still for it instead.
+    /// Runs `body` while every other of `workerCount` workers stands still between two tasks. Called by a worker inside
+    /// a task. If another worker is pausing already, this one stands still for it instead.
     package func pauseOthers(
         workerCount: Int, paused: () throws(StoreError) -> Void, _ body: () throws(StoreError) -> Void
     ) throws(StoreError) {

@@ -17,6 +17,8 @@ final class RestoreDirectory: Sendable {
     let isImplied: Bool
     /// Made by this restore, or empty before: nothing can be in the way in it.
     let isNew: Bool
+    /// Names below the target.
+    let depth: Int
     /// Entries that are not finished, and one for the planner.
     private let pending = Atomic(1)
 
@@ -29,6 +31,7 @@ final class RestoreDirectory: Sendable {
         self.attributes = attributes
         self.isImplied = isImplied
         self.isNew = isNew
+        depth = parent.map { $0.depth + 1 } ?? 0
         parent?.retainWork()
     }
 
@@ -54,6 +57,8 @@ final class RestoreDirectory: Sendable {
 /// A few open directories, those used last. One for each thread: together they must stay below the limit of open files.
 final class DirectoryCache {
     private static let limit = 6
+    /// Names that are resolved at once.
+    private static let longWay = 64
 
     private let root: SafeRoot
     private var recent: [(directory: RestoreDirectory, opened: OpenDirectory)] = []
@@ -62,17 +67,46 @@ final class DirectoryCache {
 
     /// The directory, opened now or before.
     func open(_ directory: RestoreDirectory) throws(StoreError) -> OpenDirectory {
-        if directory.parent == nil { return root.directory }
+        guard let parent = directory.parent else { return root.directory }
         if let opened = cached(directory) { return opened }
         let opened: OpenDirectory
-        if let parent = directory.parent, parent.parent == nil || cached(parent) != nil {
-            opened = try open(parent).openDirectory(directory.name)
-        } else {
+        if parent.parent == nil {
+            opened = try root.directory.openDirectory(directory.name)
+        } else if let above = cached(parent) {
+            opened = try above.openDirectory(directory.name)
+        } else if directory.depth <= Self.longWay {
             opened = try root.openDirectory(directory.components)
+        } else {
+            opened = try openDeep(directory)
         }
+        keep(directory, opened)
+        return opened
+    }
+
+    /// Opens a directory by way of one above it that stays open, so that the end of a very deep tree does not take the
+    /// square of its depth.
+    private func openDeep(_ directory: RestoreDirectory) throws(StoreError) -> OpenDirectory {
+        var names: [[UInt8]] = []
+        var base = directory
+        repeat {
+            guard let parent = base.parent else { break }
+            names.append(base.name)
+            base = parent
+        } while base.depth % Self.longWay != 0
+        var current: OpenDirectory
+        if let opened = cached(base) {
+            current = opened
+        } else {
+            current = try root.openDirectory(base.components)
+            keep(base, current)
+        }
+        for name in names.reversed() { current = try current.openDirectory(name) }
+        return current
+    }
+
+    private func keep(_ directory: RestoreDirectory, _ opened: OpenDirectory) {
         if recent.count >= Self.limit { recent.removeFirst() }
         recent.append((directory, opened))
-        return opened
     }
 
     private func cached(_ directory: RestoreDirectory) -> OpenDirectory? {

@@ -158,7 +158,7 @@ struct RestorePlanner {
             do throws(StoreError) {
                 let directory = try make(place, in: parent, isAbove: index < scope.focusDepth)
                 places[index].directory = directory
-                if run.options.deletes, !place.entry.isImplied, !directory.isNew {
+                if run.options.deletes, !place.entry.isImplied, !directory.isNew, index >= scope.focusDepth {
                     places[index].deletion = deletion(directory)
                 }
             } catch {

@@ -33,7 +33,8 @@ public struct Restorer: Sendable {
     /// Restores. Entries that cannot be restored are errors of the report, and the restore goes on.
     ///
     /// - Throws: `notFound` if the snapshot does not have the path; `damaged` or `missing` if the way to it cannot be
-    ///   read; `noSpace` before anything is written, or when the disk is full; `interrupted`; what keeps the target from
+    ///   read; `noSpace` before anything is written, or when the disk is full; `interrupted`; what keeps the target
+    /// from
     ///   being opened.
     public func run() throws(StoreError) -> RestoreReport {
         let start = Timestamp.now()

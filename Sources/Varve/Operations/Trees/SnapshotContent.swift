@@ -1,6 +1,7 @@
 package import VarveFormat
 
-/// What reading the content of snapshots takes: the index, the packs and a loader of trees and lists. Shared by threads.
+/// What reading the content of snapshots takes: the index, the packs and a loader of trees and lists. Shared by
+/// threads.
 package struct SnapshotContent: Sendable {
     package let repository: Repository
     package let index: BlobIndex

@@ -60,7 +60,8 @@ public final class SnapshotReader {
 
     /// Hands out the bytes of a file in order, each piece checked and valid during the call only.
     ///
-    /// - Throws: `notFound` if the path is not that of a file of the snapshot; `damaged` or `missing` if its content is;
+    /// - Throws: `notFound` if the path is not that of a file of the snapshot; `damaged` or `missing` if its content
+    /// is;
     ///   what `write` throws.
     public func readFile(
         _ path: [UInt8], write: (UnsafeRawBufferPointer) throws(StoreError) -> Void

@@ -52,7 +52,8 @@ public struct Verifier {
     ///
     /// - Parameter onFinding: gets every damaged or missing thing once, on the calling thread: files and packs first,
     ///   then blobs, then paths.
-    /// - Throws: `notFound` for a snapshot that is not there, `usage` for a subset that is none, `interrupted`, and what
+    /// - Throws: `notFound` for a snapshot that is not there, `usage` for a subset that is none, `interrupted`, and
+    /// what
     ///   the storage throws. Damage is not thrown.
     public func run(onFinding: (Finding) -> Void) throws(StoreError) -> VerifyReport {
         if let subset = options.subset { try subset.check() }
