@@ -57,7 +57,10 @@ struct KeySlotsTests {
         let added = try repository.addKey(Self.password("new"), existing: existing, label: "two", timeMade: 7)
         _ = try repository.addKey(Self.key(3), existing: existing, label: "three", timeMade: 8)
         let stranger = [Self.key(5)]
-        #expect(code { _ = try repository.addKey(Self.key(4), existing: stranger, label: "", timeMade: 0) } == .wrongKey)
+        let refused = code {
+            _ = try repository.addKey(Self.key(4), existing: stranger, label: "", timeMade: 0)
+        }
+        #expect(refused == .wrongKey)
         let records = try KeySlots.read(from: backend).compactMap(\.record)
         let salts = records.filter { $0.kind == .password }.map(\.scryptSalt)
         #expect(salts.count == 2 && Set(salts).count == 1)

@@ -71,7 +71,8 @@ extension Verifier.Subset {
             }
         case .percent(let percent, _):
             guard percent > 0, percent <= 100 else {
-                throw StoreError(.usage, "\(percent) % is no part of a repository", remedy: "use more than 0, at most 100")
+                throw StoreError(
+                    .usage, "\(percent) % is no part of a repository", remedy: "use more than 0, at most 100")
             }
         }
     }
