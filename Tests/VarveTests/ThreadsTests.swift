@@ -69,6 +69,16 @@ import Varve
         #expect(queue.pop() == nil)
     }
 
+    @Test func `A queue keeps nothing that it handed out`() {
+        final class Element: Sendable {}
+        let queue = BoundedQueue<Element>(capacity: 8)
+        queue.push(Element())
+        queue.push(Element())
+        weak var handedOut = queue.pop()
+        #expect(handedOut == nil)
+        #expect(queue.pop() != nil)
+    }
+
     @Test("A cancelled queue frees a producer that waits, and drops what it held")
     func cancelling() throws {
         let queue = BoundedQueue<Int>(capacity: 1)

@@ -1,14 +1,16 @@
 /// A queue between threads that holds at most `capacity` elements: a fast producer waits for its consumers.
 package final class BoundedQueue<Element: Sendable>: Sendable {
     private struct State: Sendable {
-        var elements: [Element] = []
+        /// nil where an element was handed out, so that it can go at once.
+        var elements: [Element?] = []
         var head = 0
         var isClosed = false
 
         var count: Int { elements.count - head }
 
-        mutating func removeFirst() -> Element {
+        mutating func removeFirst() -> Element? {
             let element = elements[head]
+            elements[head] = nil
             head += 1
             if head == elements.count || head >= 1024 {
                 elements.removeFirst(head)

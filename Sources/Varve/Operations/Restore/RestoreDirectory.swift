@@ -56,14 +56,17 @@ final class RestoreDirectory: Sendable {
 
 /// A few open directories, those used last. One for each thread: together they must stay below the limit of open files.
 final class DirectoryCache {
-    private static let limit = 6
     /// Names that are resolved at once.
     private static let longWay = 64
 
     private let root: SafeRoot
+    private let limit: Int
     private var recent: [(directory: RestoreDirectory, opened: OpenDirectory)] = []
 
-    init(_ root: SafeRoot) { self.root = root }
+    init(_ root: SafeRoot, limit: Int) {
+        self.root = root
+        self.limit = limit
+    }
 
     /// The directory, opened now or before.
     func open(_ directory: RestoreDirectory) throws(StoreError) -> OpenDirectory {
@@ -105,7 +108,7 @@ final class DirectoryCache {
     }
 
     private func keep(_ directory: RestoreDirectory, _ opened: OpenDirectory) {
-        if recent.count >= Self.limit { recent.removeFirst() }
+        if recent.count >= limit { recent.removeFirst() }
         recent.append((directory, opened))
     }
 

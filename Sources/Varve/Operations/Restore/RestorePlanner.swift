@@ -89,7 +89,7 @@ struct RestorePlanner {
     private mutating func visit(_ entry: TreeEntry) {
         let depth = places.count
         if depth == 0 { return visitStart(entry) }
-        guard scope.leads(to: walker.path, depth: depth) else { return walker.skipContents() }
+        guard depth > scope.focusDepth || scope.leads(to: walker.path) else { return walker.skipContents() }
         let isAbove = depth < scope.focusDepth
         let decision = depth <= scope.focusDepth ? scope.initialDecision : decide(entry)
         let isExcluded = decision?.isExcluded ?? false
@@ -129,9 +129,9 @@ struct RestorePlanner {
 
     private func decide(_ entry: TreeEntry) -> PathRules.Decision? {
         guard let parent = places.last?.decision ?? scope.initialDecision else { return nil }
+        let path = walker.path
         return scope.decide(
-            walker.path, nameStart: walker.path.count - entry.name.count, isDirectory: entry.type == .directory,
-            parent: parent)
+            path, nameStart: path.count - entry.name.count, isDirectory: entry.type == .directory, parent: parent)
     }
 
     private mutating func leave() {

@@ -44,6 +44,8 @@ final class RestoreRun: Sendable {
     let root: SafeRoot
     let metadata: MetadataWriter
     let owners = OwnerNames()
+    /// Directories that each thread keeps open.
+    let openDirectoryLimit: Int
     let tasks = BoundedQueue<RestoreTask>(capacity: RestoreRun.queueCapacity)
 
     private let report: Mutex<RestoreReport>
@@ -59,7 +61,9 @@ final class RestoreRun: Sendable {
     /// Members of hard-link sets whose flags must wait until all links are made.
     private let locked = Mutex<[RestoreFile]>([])
 
-    init(content: SnapshotContent, options: Restorer.Options, progress: Progress, root: SafeRoot) {
+    init(
+        content: SnapshotContent, options: Restorer.Options, progress: Progress, root: SafeRoot, threadCount: Int
+    ) {
         self.content = content
         self.options = options
         self.progress = progress
@@ -68,6 +72,11 @@ final class RestoreRun: Sendable {
             options.restoresOwner ? (options.numericIDs ? .numbers : .names) : .unchanged
         metadata = MetadataWriter(ownership: ownership, names: owners)
         report = Mutex(RestoreReport())
+        // Packs, the file that each thread writes and what the program has open need some 40 descriptors.
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        let spare = Int(clamping: limit.rlim_cur) - 40
+        openDirectoryLimit = min(max(spare / (threadCount + 1), 2), 6)
     }
 
     // MARK: stopping

@@ -41,9 +41,8 @@ struct RestoreScope {
 
     // MARK: which paths
 
-    /// Whether a path is the focus, below it, or on the way to it.
-    func leads(to path: [UInt8], depth: Int) -> Bool {
-        guard depth <= focusDepth else { return true }
+    /// Whether a path that is no deeper than the focus is on the way to it.
+    func leads(to path: [UInt8]) -> Bool {
         guard focus.starts(with: path) else { return false }
         return path.count == focus.count || focus[path.count] == Self.slash
     }

@@ -15,8 +15,8 @@ struct RestoreWindow {
     }
 
     /// Files and uses after which a window is handed to the workers.
-    private static let fileLimit = 32_768
-    private static let useLimit = 262_144
+    private static let fileLimit = 16_384
+    private static let useLimit = 131_072
     private static let looseLimit = 256
 
     private let run: RestoreRun

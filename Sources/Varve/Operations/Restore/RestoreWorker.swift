@@ -18,7 +18,7 @@ final class RestoreWorker {
 
     init(_ run: RestoreRun) throws(StoreError) {
         self.run = run
-        directories = DirectoryCache(run.root)
+        directories = DirectoryCache(run.root, limit: run.openDirectoryLimit)
         frames = try FrameReader(suite: run.content.repository.keys.suite)
     }
 

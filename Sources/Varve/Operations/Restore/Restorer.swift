@@ -64,9 +64,10 @@ public struct Restorer: Sendable {
         // Looked up first: nothing is made for a path that is not there.
         let walker = try walker(content)
         let place = try RestoreTarget(options.target, makes: true)
-        let run = RestoreRun(content: content, options: options, progress: progress, root: place.root)
-        let planner = RestoreShared(try planner(run, place, walker, content))
         let count = options.threads > 0 ? options.threads : repository.threadCount
+        let run = RestoreRun(
+            content: content, options: options, progress: progress, root: place.root, threadCount: count)
+        let planner = RestoreShared(try planner(run, place, walker, content))
         let workers = try (0..<count).map { _ throws(StoreError) in RestoreShared(try RestoreWorker(run)) }
         try Threads.run(count + 1) { index in
             if index < count { return workers[index].value.work() }
@@ -83,7 +84,8 @@ public struct Restorer: Sendable {
         var options = options
         options.isDryRun = true
         let place = try RestoreTarget(options.target, makes: false)
-        let run = RestoreRun(content: content, options: options, progress: progress, root: place.root)
+        let run = RestoreRun(
+            content: content, options: options, progress: progress, root: place.root, threadCount: 1)
         var planner = try planner(run, place, try walker(content), content)
         planner.plan()
         planner.finish()

@@ -21,8 +21,8 @@ struct DirectoryWalker {
     private static let openLimit = 8
     private static let slash = UInt8(ascii: "/")
 
-    /// The path that the last event is about, below the start: empty for the start itself, else it begins with `/`.
-    private(set) var path: [UInt8] = []
+    /// The path that the last event is about. Never shared with anybody, so that it is changed where it lies.
+    private var buffer: [UInt8] = []
     private let root: SafeRoot
     private var levels: [Level] = []
     /// The directories of the levels that lie deepest.
@@ -33,13 +33,16 @@ struct DirectoryWalker {
 
     init(_ root: SafeRoot) { self.root = root }
 
+    /// The path that the last event is about, below the start: empty for the start itself, else it begins with `/`.
+    var path: [UInt8] { buffer.withUnsafeBufferPointer { Array($0) } }
+
     /// Keeps the walk out of the directory that the last event was about.
     mutating func skipContents() { entered = nil }
 
     /// The directory that holds what the last event was about, and its name there; nil for the start.
     mutating func place() throws(StoreError) -> (directory: OpenDirectory, name: [UInt8])? {
         guard let last = levels.last else { return nil }
-        return (try directory(levels.count), Array(path[(last.pathLength + 1)...]))
+        return (try directory(levels.count), Array(buffer[(last.pathLength + 1)...]))
     }
 
     /// The next event; nil at the end.
@@ -55,7 +58,7 @@ struct DirectoryWalker {
                 try enter(name)
             }
             while let top = levels.indices.last {
-                path.removeLast(path.count - levels[top].pathLength)
+                buffer.removeLast(buffer.count - levels[top].pathLength)
                 guard levels[top].next < levels[top].names.count else {
                     levels.removeLast()
                     opened.removeAll { $0.depth > levels.count }
@@ -63,7 +66,8 @@ struct DirectoryWalker {
                 }
                 let name = Array(levels[top].names.name(levels[top].next))
                 levels[top].next += 1
-                path += [Self.slash] + name
+                buffer.append(Self.slash)
+                buffer.append(contentsOf: name)
                 // One that vanished since it was listed is none.
                 guard let stat = try directory(levels.count).status(name) else { continue }
                 if stat.isDirectory { entered = name }
@@ -77,7 +81,7 @@ struct DirectoryWalker {
 
     private mutating func enter(_ name: [UInt8]) throws(StoreError) {
         let directory = levels.isEmpty ? root.directory : try directory(levels.count).openDirectory(name)
-        levels.append(Level(name: name, pathLength: path.count, names: try directory.list()))
+        levels.append(Level(name: name, pathLength: buffer.count, names: try directory.list()))
         keep(directory)
     }
 

@@ -36,8 +36,8 @@ package struct TreeWalker {
     private static let entryLimit = 65_536
     private static let slash = UInt8(ascii: "/")
 
-    /// The path that the last event is about, absolute.
-    package private(set) var path: [UInt8]
+    /// The path that the last event is about. Never shared with anybody, so that it is changed where it lies.
+    private var buffer: [UInt8]
     private let loader: BlobLoader
     /// The entry to begin with, until it was handed out.
     private var first: TreeEntry?
@@ -65,9 +65,12 @@ package struct TreeWalker {
             entry = found
         }
         first = entry
-        path = TreePath.joined(components)
+        buffer = TreePath.joined(components)
         startDepth = components.count
     }
+
+    /// The path that the last event is about, absolute.
+    package var path: [UInt8] { buffer.withUnsafeBufferPointer { Array($0) } }
 
     /// Keeps the walk out of the directory that the last event was about.
     package mutating func skipContents() { entered = nil }
@@ -83,7 +86,7 @@ package struct TreeWalker {
             if let failure = enter(content) { return .failure(failure) }
         }
         guard let top = levels.indices.last else { return nil }
-        path.removeLast(path.count - levels[top].pathLength)
+        buffer.removeLast(buffer.count - levels[top].pathLength)
         do throws(StoreError) {
             guard try prepare(top) else {
                 entryCount -= levels[top].entries.count
@@ -95,8 +98,8 @@ package struct TreeWalker {
         }
         let entry = levels[top].entries[levels[top].next]
         levels[top].next += 1
-        if path.count > 1 { path.append(Self.slash) }
-        path.append(contentsOf: entry.name)
+        if buffer.count > 1 { buffer.append(Self.slash) }
+        buffer.append(contentsOf: entry.name)
         return hand(out: entry)
     }
 
@@ -106,7 +109,7 @@ package struct TreeWalker {
     }
 
     private mutating func enter(_ content: DirectoryContent) -> StoreError? {
-        var level = Level(pathLength: path.count)
+        var level = Level(pathLength: buffer.count)
         switch content {
         case .empty: break
         case .tree(let id): level.only = id
@@ -114,7 +117,7 @@ package struct TreeWalker {
         }
         let isTooDeep = startDepth + levels.count >= FormatLimits.directoryDepth
         // Entered all the same, as an empty directory, so that the events stay in pairs.
-        levels.append(isTooDeep ? Level(pathLength: path.count) : level)
+        levels.append(isTooDeep ? Level(pathLength: buffer.count) : level)
         guard isTooDeep else { return nil }
         return StoreError(.damaged, "directories are nested more than \(FormatLimits.directoryDepth) deep")
     }
