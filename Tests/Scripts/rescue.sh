@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # T14: an independent reader, written from FORMAT.md alone in another language, restores a tree of every metadata kind
-# from an encrypted and from an unencrypted repository, without index/, by key file and by password.
+# from an encrypted and from an unencrypted repository, without index/, by key file and by password; and so does varve.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 varve=${VARVE:?the path of the varve binary}
@@ -59,7 +59,15 @@ rescue() {
     /usr/bin/python3 "$root/Scripts/rescue.py" list "$repository" "$@" | grep -q every-kind
     /usr/bin/python3 "$root/Scripts/rescue.py" restore "$repository" every-kind "$work/restored" "$@" || status=$?
     [ "$status" -eq 0 ] || { echo "$what: rescue.py ended with $status" >&2; exit 1; }
-    compare "$what" "$work/restored$source"
+    compare "rescue.py, $what" "$work/restored$source"
+    remove_restored
+    "$varve" -r "$repository" "$@" restore every-kind --target "$work/restored" >/dev/null 2>&1 || status=$?
+    if [ "$(id -u)" -eq 0 ] && [ "$status" -ne 0 ]; then echo "$what: restore ended with $status" >&2 && exit 1; fi
+    compare "varve, $what" "$work/restored$source"
+    remove_restored
+}
+
+remove_restored() {
     chattr -R -ia "$work/restored" 2>/dev/null || true
     chmod -R u+rwX "$work/restored" && rm -rf "$work/restored"
 }
