@@ -74,7 +74,7 @@ import Varve
         let queue = BoundedQueue<Element>(capacity: 8)
         queue.push(Element())
         queue.push(Element())
-        weak var handedOut = queue.pop()
+        weak let handedOut = queue.pop()
         #expect(handedOut == nil)
         #expect(queue.pop() != nil)
     }
