@@ -76,14 +76,14 @@ remove_restored() {
 backup() {
     local repository=$1 status=0
     shift
-    "$varve" -r "$repository" "$@" backup "$source" --name every-kind >/dev/null || status=$?
+    "$varve" backup -r "$repository" "$@" "$source" --name every-kind >/dev/null || status=$?
     # An ordinary user cannot read the files that keep their owner out; then the snapshot says so.
     if [ "$(id -u)" -eq 0 ] && [ "$status" -ne 0 ]; then echo "backup ended with $status" >&2 && exit 1; fi
     cp -a "$repository" "$repository.without-index"
     rm -rf "$repository.without-index/index"
 }
 
-"$varve" init -r "$work/encrypted" --key-file "$work/key" >/dev/null
+"$varve" init -q -r "$work/encrypted" --key-file "$work/key" >/dev/null 2>&1
 "$varve" key add -r "$work/encrypted" --key-file "$work/key" --new-password-file "$work/password" >/dev/null
 backup "$work/encrypted" --key-file "$work/key"
 rescue "encrypted, by key file" "$work/encrypted.without-index" --key-file "$work/key"

@@ -19,7 +19,10 @@ struct SourceFile {
 
     var name: String { path.split(separator: "/").last.map(String.init) ?? path }
     var isSwift: Bool { path.hasSuffix(".swift") }
-    var isProgram: Bool { isSwift || path.hasSuffix(".py") || lines.first?.hasPrefix("#!") == true }
+    /// Swift, or a script; but not the recipes of Benchmarks, which stay as they were taken over.
+    var isProgram: Bool {
+        isSwift || (!path.hasPrefix("Benchmarks/") && (path.hasSuffix(".py") || lines.first?.hasPrefix("#!") == true))
+    }
     var isSource: Bool { isSwift && path.hasPrefix("Sources/") }
 
     /// The target that a file under Sources belongs to.
