@@ -39,8 +39,6 @@ static inline void sys_raise_file_limit(void) {
 
 // MARK: errno
 
-static inline int sys_errno(void) { return errno; }
-static inline void sys_set_errno(int value) { errno = value; }
 /// The C library's words for an error number, in `buffer`.
 static inline const char *sys_error_text(int number, char *buffer, size_t size) {
     return strerror_r(number, buffer, size) == 0 ? buffer : "unknown error";
@@ -141,16 +139,6 @@ static inline int sys_start_writeback(int descriptor, int64_t offset, int64_t co
     const unsigned write = 2; // SYNC_FILE_RANGE_WRITE
     SYS_RETRY(int, (int)syscall(SYS_sync_file_range, descriptor, offset, count, write));
 }
-static inline int sys_punch_hole(int descriptor, int64_t offset, int64_t count) {
-    const int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
-    SYS_RETRY(int, (int)syscall(SYS_fallocate, descriptor, mode, offset, count));
-}
-static inline int sys_advise_sequential(int descriptor) {
-    return -posix_fadvise(descriptor, 0, 0, POSIX_FADV_SEQUENTIAL);
-}
-static inline int sys_advise_unneeded(int descriptor, int64_t offset, int64_t count) {
-    return -posix_fadvise(descriptor, offset, count, POSIX_FADV_DONTNEED);
-}
 
 // MARK: directories
 
@@ -217,19 +205,6 @@ static inline int sys_fstat(int descriptor, struct sys_status *status) {
     return 0;
 }
 
-/// The time of birth in nanoseconds and the attribute bits (STATX_ATTR_*) where the file system knows them, else 0.
-static inline int sys_statx_extra(int directory, const char *path, int flags, int64_t *birth, uint64_t *attributes) {
-    struct statx raw;
-    int result;
-    do {
-        result = (int)syscall(SYS_statx, directory, path, flags, STATX_BTIME, &raw);
-    } while (result < 0 && errno == EINTR);
-    if (result < 0) return -errno;
-    *birth = raw.stx_mask & STATX_BTIME ? raw.stx_btime.tv_sec * 1000000000 + raw.stx_btime.tv_nsec : 0;
-    *attributes = raw.stx_attributes & raw.stx_attributes_mask;
-    return 0;
-}
-
 static inline int sys_is_regular(uint32_t mode) { return S_ISREG(mode); }
 static inline int sys_is_directory(uint32_t mode) { return S_ISDIR(mode); }
 static inline int sys_is_symlink(uint32_t mode) { return S_ISLNK(mode); }
@@ -257,9 +232,6 @@ static inline int64_t sys_free_space(const char *path) {
 // MARK: metadata
 
 static inline int sys_fchmod(int descriptor, uint32_t mode) { SYS_RETRY(int, fchmod(descriptor, (mode_t)mode)); }
-static inline int sys_fchmodat(int directory, const char *path, uint32_t mode) {
-    SYS_RETRY(int, fchmodat(directory, path, (mode_t)mode, 0));
-}
 static inline int sys_fchownat(int directory, const char *path, uint32_t user, uint32_t group, int flags) {
     SYS_RETRY(int, fchownat(directory, path, user, group, flags));
 }
@@ -355,7 +327,6 @@ static inline int sys_random(void *buffer, size_t count) {
     }
     return 0;
 }
-static inline void sys_erase(void *buffer, size_t count) { explicit_bzero(buffer, count); }
 
 /// No core dumps and no debugger of the same user while keys are in memory.
 static inline int sys_forbid_dumps(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0; }
