@@ -42,7 +42,8 @@ let package = Package(
             ],
             swiftSettings: strict),
 
-        .testTarget(name: "VarveFormatTests", dependencies: ["VarveFormat"], swiftSettings: strict),
+        .testTarget(
+            name: "VarveFormatTests", dependencies: ["VarveFormat"], exclude: ["Vectors"], swiftSettings: strict),
         .testTarget(
             name: "VarveTests", dependencies: ["Varve", "VarveFormat", "CB2", "CZstd", "CSys"], swiftSettings: strict),
         .testTarget(name: "VarveAppTests", dependencies: ["VarveApp", "Varve", "VarveFormat"], swiftSettings: strict),
