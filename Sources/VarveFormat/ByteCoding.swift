@@ -137,6 +137,17 @@ public struct ByteReader: Sendable {
         try raw(try varint(limit: limit, what))
     }
 
+    /// Reads a varint length, at most `limit`, and that many bytes into `value`, which keeps its memory if it holds
+    /// them already.
+    mutating func byteString(limit: Int, _ what: String, into value: inout [UInt8]) throws(FormatError) {
+        let count = try varint(limit: limit, what)
+        if count == value.count, count <= remaining, bytes[offset..<offset + count].elementsEqual(value) {
+            offset += count
+        } else {
+            value = try raw(count)
+        }
+    }
+
     /// Reads exactly `count` bytes.
     public mutating func raw(_ count: Int) throws(FormatError) -> [UInt8] {
         guard count >= 0, count <= remaining else { throw truncated(count) }
@@ -153,10 +164,15 @@ public struct ByteReader: Sendable {
 
     /// Reads a blob id without the detour over an array of words: trees and lists hold millions.
     public mutating func blobID() throws(FormatError) -> BlobID {
-        let word0 = try littleEndian(8).byteSwapped
-        let word1 = try littleEndian(8).byteSwapped
-        let word2 = try littleEndian(8).byteSwapped
-        return BlobID(word0, word1, word2, try littleEndian(8).byteSwapped)
+        guard remaining >= BlobID.byteCount else { throw truncated(BlobID.byteCount) }
+        let start = offset
+        offset += BlobID.byteCount
+        return bytes.withUnsafeBytes { memory in
+            func word(_ index: Int) -> UInt64 {
+                UInt64(bigEndian: memory.loadUnaligned(fromByteOffset: start + 8 * index, as: UInt64.self))
+            }
+            return BlobID(word(0), word(1), word(2), word(3))
+        }
     }
 
     /// Reads `count` bytes that must be zero.

@@ -41,6 +41,11 @@ extension TreeEntry {
     /// - Throws: `.unsupported` for an unknown type or flag, `.overLimit` for what exceeds a limit of FORMAT.md
     ///   section 14, else `.truncated` or `.malformed`.
     public init(from reader: inout ByteReader, isRoot: Bool = false) throws(FormatError) {
+        var owners = OwnerNames()
+        try self.init(from: &reader, isRoot: isRoot, owners: &owners)
+    }
+
+    init(from reader: inout ByteReader, isRoot: Bool, owners: inout OwnerNames) throws(FormatError) {
         name = try reader.byteString(limit: FormatLimits.name, "the length of a name")
         guard isRoot ? name.isEmpty : FileNameRules.isName(name) else {
             throw FormatError(.malformed, "a name that no file can have")
@@ -54,7 +59,7 @@ extension TreeEntry {
         try Self.check(flags, type)
         isImplied = flags.contains(.implied)
         isSparse = flags.contains(.sparse)
-        attributes = try Attributes(ownershipFrom: &reader)
+        attributes = try Attributes(ownershipFrom: &reader, &owners)
         if !isImplied { try attributes.readTime(from: &reader) }
         hardLinkKey = flags.contains(.hardLink) ? try reader.u64() : nil
         if flags.contains(.xattrs) { try attributes.readXattrs(from: &reader) }
@@ -80,15 +85,22 @@ extension TreeEntry {
     }
 }
 
+/// The owner's names of the entry read before: neighbours mostly share them, and then also their memory.
+struct OwnerNames {
+    var owner: [UInt8] = []
+    var group: [UInt8] = []
+}
+
 extension Attributes {
-    fileprivate init(ownershipFrom reader: inout ByteReader) throws(FormatError) {
+    fileprivate init(ownershipFrom reader: inout ByteReader, _ owners: inout OwnerNames) throws(FormatError) {
         let mode = try reader.varint()
         guard mode <= 0o7777 else { throw FormatError(.malformed, "mode \(mode) has more than 12 bits") }
         let uid = try reader.varint(limit: Int(UInt32.max), "a user number")
-        let owner = try reader.byteString(limit: FormatLimits.frame, "the length of a user's name")
+        try reader.byteString(limit: FormatLimits.frame, "the length of a user's name", into: &owners.owner)
         let gid = try reader.varint(limit: Int(UInt32.max), "a group number")
-        let group = try reader.byteString(limit: FormatLimits.frame, "the length of a group's name")
-        self.init(mode: UInt32(mode), uid: UInt32(uid), gid: UInt32(gid), owner: owner, group: group)
+        try reader.byteString(limit: FormatLimits.frame, "the length of a group's name", into: &owners.group)
+        self.init(
+            mode: UInt32(mode), uid: UInt32(uid), gid: UInt32(gid), owner: owners.owner, group: owners.group)
     }
 
     fileprivate mutating func readTime(from reader: inout ByteReader) throws(FormatError) {

@@ -10,15 +10,17 @@ public enum EntryType: UInt8, Sendable, CaseIterable {
 }
 
 /// The bits of an entry's flags byte (FORMAT.md section 9.1).
-struct EntryFlags: OptionSet, Sendable {
-    let rawValue: UInt8
+package struct EntryFlags: OptionSet, Sendable {
+    package let rawValue: UInt8
 
-    static let implied = EntryFlags(rawValue: 1 << 0)
-    static let sparse = EntryFlags(rawValue: 1 << 1)
-    static let hardLink = EntryFlags(rawValue: 1 << 2)
-    static let xattrs = EntryFlags(rawValue: 1 << 3)
-    static let inodeFlags = EntryFlags(rawValue: 1 << 4)
-    static let all: EntryFlags = [.implied, .sparse, .hardLink, .xattrs, .inodeFlags]
+    package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+    package static let implied = EntryFlags(rawValue: 1 << 0)
+    package static let sparse = EntryFlags(rawValue: 1 << 1)
+    package static let hardLink = EntryFlags(rawValue: 1 << 2)
+    package static let xattrs = EntryFlags(rawValue: 1 << 3)
+    package static let inodeFlags = EntryFlags(rawValue: 1 << 4)
+    package static let all: EntryFlags = [.implied, .sparse, .hardLink, .xattrs, .inodeFlags]
 }
 
 /// The inode flags that are stored, by their own bit numbers and not those of any kernel (FORMAT.md section 9.1).
@@ -75,7 +77,7 @@ public struct Attributes: Hashable, Sendable {
     public var mtimeNanoseconds: UInt32
     /// Extended attributes, strictly ascending by the bytes of their names; none for implied entries.
     public var xattrs: [ExtendedAttribute]
-    /// Bits of `InodeFlags`; 0 for implied entries.
+    /// Inode flags; none for implied entries.
     public var inodeFlags: InodeFlags
 
     /// Makes attributes.

@@ -42,11 +42,14 @@ public enum TreeCoding {
         guard count == 1 || !isRoot else { throw FormatError(.malformed, "a root tree of \(count) entries") }
         var entries: [TreeEntry] = []
         entries.reserveCapacity(count)
-        for _ in 0..<count {
-            let entry = try TreeEntry(from: &reader, isRoot: isRoot)
-            if let last = entries.last, !FileNameRules.precedes(last.name, entry.name) {
+        var lastName: [UInt8] = []
+        var owners = OwnerNames()
+        for position in 0..<count {
+            let entry = try TreeEntry(from: &reader, isRoot: isRoot, owners: &owners)
+            guard position == 0 || FileNameRules.precedes(lastName, entry.name) else {
                 throw FormatError(.malformed, "names out of order or repeated")
             }
+            lastName = entry.name
             guard entry.type == .directory || !isRoot else {
                 throw FormatError(.malformed, "the root is not a directory")
             }

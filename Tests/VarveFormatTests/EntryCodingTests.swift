@@ -14,7 +14,8 @@ private func parse(_ bytes: [UInt8], isRoot: Bool = false) throws(FormatError) -
 
     @Test("No damage traps, and what is accepted is written again as it was read", arguments: sampleEntries)
     func damage(entry: TreeEntry) {
-        survivesDamage(entry.encoded, parse: { (bytes) throws(FormatError) in try parse(bytes) }, encode: { $0.encoded })
+        survivesDamage(
+            entry.encoded, parse: { (bytes) throws(FormatError) in try parse(bytes) }, encode: { $0.encoded })
     }
 
     @Test("Implied entries keep only mode and owner")
@@ -22,11 +23,11 @@ private func parse(_ bytes: [UInt8], isRoot: Bool = false) throws(FormatError) -
         var entry = TreeEntry.sample("a").with(.directory, .directory(.empty))
         entry.isImplied = true
         entry.attributes.xattrs = [ExtendedAttribute(name: [1], value: [])]
-        entry.attributes.inodeFlags = 1
+        entry.attributes.inodeFlags = .append
         let read = try parse(entry.encoded).attributes
         #expect(read.owner == entry.attributes.owner && read.group == entry.attributes.group)
         #expect(read.mtimeSeconds == 0 && read.mtimeNanoseconds == 0)
-        #expect(read.xattrs.isEmpty && read.inodeFlags == 0)
+        #expect(read.xattrs.isEmpty && read.inodeFlags.isEmpty)
     }
 
     @Test("The ends of every range survive", arguments: [Int64.min, -1, 0, .max])

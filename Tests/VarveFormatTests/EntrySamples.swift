@@ -38,7 +38,7 @@ let sampleEntries: [TreeEntry] = {
         ExtendedAttribute(name: Array("user.a".utf8), value: []),
         ExtendedAttribute(name: Array("user.b".utf8), value: [0, 255]),
     ]
-    rich.attributes.inodeFlags = InodeFlags.all.rawValue
+    rich.attributes.inodeFlags = .all
     let implied = TreeEntry(
         name: Array("implied".utf8), type: .directory, isImplied: true,
         attributes: Attributes(mode: 0o755, owner: Array("root".utf8)), content: .directory(.tree(sampleID(3))))

@@ -16,7 +16,9 @@ import VarveFormat
         #expect(try FileNameJSON.decode(stored) == bytes)
     }
 
-    @Test("A name that is not UTF-8 is base64 in an object", arguments: [[0xff], [0x2f, 0x61, 0xff], [0xed, 0xa0, 0x80]])
+    @Test("A name that is not UTF-8 is base64 in an object", arguments: [
+        [0xff], [0x2f, 0x61, 0xff], [0xed, 0xa0, 0x80],
+    ])
     func otherBytes(name: [UInt8]) throws {
         let value = FileNameJSON.encode(name)
         #expect(value == .object(["base64": .string(Base64.encode(name))]))
@@ -24,7 +26,8 @@ import VarveFormat
     }
 
     @Test("Any other value is refused", arguments: [
-        JSONValue.null, .integer(1), .object([:]), .object(["base64": .integer(1)]), .object(["base64": .string("L/8")]),
+        JSONValue.null, .integer(1), .object([:]), .object(["base64": .integer(1)]),
+        .object(["base64": .string("L/8")]),
     ])
     func refused(value: JSONValue) {
         #expect(refusal { () throws(FormatError) in try FileNameJSON.decode(value) } == .malformed)

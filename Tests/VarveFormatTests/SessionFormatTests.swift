@@ -29,7 +29,9 @@ private let info = SessionInfo(
     @Test("A beat is a counter and a line feed and nothing else")
     func beat() throws {
         #expect(SessionBeat.encode(0) == Array("0\n".utf8))
-        for counter in [0, 1, 1_440, UInt64.max] { #expect(try SessionBeat.parse(SessionBeat.encode(counter)) == counter) }
+        for counter in [0, 1, 1_440, UInt64.max] {
+            #expect(try SessionBeat.parse(SessionBeat.encode(counter)) == counter)
+        }
         for text in ["", "\n", "1", "01\n", "+1\n", "-1\n", "1\n\n", "1 \n", "18446744073709551616\n"] {
             #expect(refusal { () throws(FormatError) in try SessionBeat.parse(Array(text.utf8)) } == .malformed)
         }

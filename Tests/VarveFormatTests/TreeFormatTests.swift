@@ -40,7 +40,7 @@ private func parse(_ bytes: [UInt8]) throws(FormatError) -> [TreeEntry] { try Tr
     func randomBytes() {
         var random = SplitMix(state: 3)
         for _ in 0..<20_000 {
-            let tail = (0..<Int.random(in: 0...60, using: &random)).map { _ in UInt8.random(in: 0...255, using: &random) }
+            let tail = (0..<random.next() % 61).map { _ in UInt8(truncatingIfNeeded: random.next()) }
             guard let entries = try? parse([1, UInt8(tail.count / 12)] + tail) else { continue }
             #expect(TreeCoding.encode(entries: entries) == [1, UInt8(tail.count / 12)] + tail)
         }
