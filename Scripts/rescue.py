@@ -30,7 +30,6 @@ def unzstd(data, size=None):  # one frame with its content size, nothing behind 
         check(len(out) <= known.content_size, "zstd frame longer than it says")
     exact = stream.eof and not stream.unused_data and len(out) == known.content_size and size in (None, len(out))
     return check(exact, "zstd frame of another length") or bytes(out)
-
 class Bytes:  # a cursor over integers and byte strings (1)
     def __init__(self, data): self.data, self.at = data, 0
     def bytes(self, limit=16 * MIB): return self.take(self.varint(limit))
@@ -47,7 +46,6 @@ class Bytes:  # a cursor over integers and byte strings (1)
     def count(self, size):  # from 1 to what the remaining bytes can hold (14)
         count = self.varint((len(self.data) - self.at) // size)
         return check(count, "count of zero") or range(count)
-
 class Repository:
     def __init__(self, path, key_file, password_file):
         self.path, self.frames, self.where = path, [], {}
@@ -93,14 +91,14 @@ class Repository:
         commitment = expand(self.key("commitment"), b"varve 1 file commitment" + header[48:80])
         check(hmac.compare_digest(commitment, header[80:112]), "key commitment does not match")
         return hkdf(header[48:80], self.key(info), b"varve 1 file" + self.id + bytes([kind, self.suite]))
-    def manifest(self, path):  # (10)
-        raw = read(path, 18 * MIB)
+    def statement(self, path):  # a manifest or record (10)
+        raw, kind = read(path, 18 * MIB), path.split("/")[-2].removesuffix("s")
         check(path.endswith(sha256(raw).hex()), "bytes do not match the name")
-        key = self.file_key(raw[:128], b"varvmani", 4, "manifest") if self.suite else None
-        if key: raw = unzstd(AESGCM(key).decrypt(bytes(12), raw[128:], raw[:128]))
-        manifest = dict(json.loads(raw), id=os.path.basename(path))
-        check(manifest["format_version"] == 1 and not manifest.get("read_features"), "unknown version or feature")
-        return check(manifest["repository_id"] == self.id.hex(), "belongs to another repository") or manifest
+        head, magic, number = raw[:128], *{"manifest": (b"varvmani", 4), "record": (b"varvrecd", 5)}[kind]
+        if self.suite: raw = unzstd(AESGCM(self.file_key(head, magic, number, kind)).decrypt(bytes(12), raw[128:], head))
+        value = dict(json.loads(raw), id=os.path.basename(path))
+        check(value["format_version"] == 1 and not value.get("read_features"), "unknown version or feature")
+        return check(value["repository_id"] == self.id.hex(), "belongs to another repository") or value
     def load_pack(self, path):  # its directory, from its end: index/ is not needed (7)
         kind, size = 2 if "/packs/tree/" in path else 1, os.path.getsize(path)
         trailer = read(path, 216, max(0, size - 216))
@@ -171,7 +169,6 @@ def parse_entry(cursor):  # (9.1)
     e.target = cursor.bytes(4095) if e.type == SYMLINK else None
     e.device = os.makedev(cursor.varint(), cursor.varint()) if e.type in (CHARACTER, BLOCK) else 0
     return e
-
 class Restorer:  # works from descriptors of directories that it made: nothing can escape the target
     def __init__(self, repository, target):
         self.repository, self.links, self.flagged, self.status = repository, {}, [], 0
@@ -237,11 +234,14 @@ def main():
     verb, *words = [word for word in words if word not in options] or [""]
     if (verb, len(words)) not in (("list", 1), ("restore", 3)): stop(2, __doc__)
     repository = Repository(words[0], *options.values())
-    found = sorted(repository.loaded("manifests" + NAME, repository.manifest), key=lambda m: m["time"], reverse=True)
-    if verb == "list":
-        return [print(*map(m.get, ("id", "alias", "state", "host", "name", "paths"))) for m in found]
+    found = sorted(repository.loaded("manifests" + NAME, repository.statement), key=lambda m: m["time"], reverse=True)
+    records = sorted(repository.loaded("records" + NAME, repository.statement), key=lambda r: (r["sequence"], r["id"]))
+    gone = {id: r["kind"] for r in records if r["kind"] in ("tombstone", "undelete") for id in r["subjects"]}
+    for m in found: m["state"] = "deleted" if gone.get(m["id"]) == "tombstone" else m["state"]
+    if verb == "list": return [print(*map(m.get, ("id", "alias", "state", "host", "name", "paths"))) for m in found]
     named = [m for m in found if words[1] in (m["id"], m.get("alias"), m.get("name"))]
-    if words[1] == "latest": named = [m for m in found if m["state"] != "interrupted" and m["origin"] != "safety"][:1]
+    if words[1] == "latest":
+        named = [m for m in found if m["state"] in ("complete", "partial") and m["origin"] != "safety"][:1]
     elif not named and len(words[1]) > 3: named = [m for m in found if m["id"].startswith(words[1])]
     if len(named) != 1: stop(13, f"{words[1]}: {len(named)} snapshots go by that name")
     list(repository.loaded("packs/*/[0-9a-f][0-9a-f]" + NAME, repository.load_pack))

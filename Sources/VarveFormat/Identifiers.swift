@@ -83,6 +83,23 @@ public struct SessionID: Hashable, Comparable, Sendable {
     }
 }
 
+/// The 16 random bytes that name a collection's record.
+public struct CollectionID: Hashable, Comparable, Sendable {
+    /// The id's bytes 0 to 7 and 8 to 15, each read as a big-endian integer.
+    public let word0, word1: UInt64
+
+    /// Makes an id from its two big-endian words.
+    @inlinable public init(_ word0: UInt64, _ word1: UInt64) {
+        self.word0 = word0
+        self.word1 = word1
+    }
+
+    /// Whether the bytes of `left` sort before those of `right`.
+    @inlinable public static func < (left: CollectionID, right: CollectionID) -> Bool {
+        left.word0 != right.word0 ? left.word0 < right.word0 : left.word1 < right.word1
+    }
+}
+
 /// An identifier of a fixed number of big-endian words, and its bytes and hexadecimal forms.
 public protocol FixedIdentifier: Hashable, Sendable {
     /// The number of bytes: 16 or 32.
@@ -112,6 +129,12 @@ extension RepositoryID: FixedIdentifier {
 }
 
 extension SessionID: FixedIdentifier {
+    public static var byteCount: Int { 16 }
+    public var words: [UInt64] { [word0, word1] }
+    public init(words: [UInt64]) { self.init(words[0], words[1]) }
+}
+
+extension CollectionID: FixedIdentifier {
     public static var byteCount: Int { 16 }
     public var words: [UInt64] { [word0, word1] }
     public init(words: [UInt64]) { self.init(words[0], words[1]) }

@@ -171,7 +171,7 @@ public struct Manifest: Hashable, Sendable {
         parent = try fields.optional("parent", JSONConvert.id)
         replaces = try fields.array("replaces", JSONConvert.id)
         tags = try fields.array("tags", JSONConvert.string)
-        guard StrictOrder.sorted(tags) == tags else { throw FormatError(.malformed, "tags: not sorted") }
+        guard StrictOrder.isSorted(tags) else { throw FormatError(.malformed, "tags: not sorted") }
         trustMtime = try fields.optional("trust_mtime", JSONConvert.bool) ?? false
         type = try fields.optional("type", JSONConvert.string)
         user = try fields.optional("user", JSONConvert.string)
@@ -196,6 +196,10 @@ struct JSONMembers {
 
 /// Strings sorted by their UTF-8 bytes, each once.
 enum StrictOrder {
+    static func isSorted(_ texts: [String]) -> Bool {
+        zip(texts, texts.dropFirst()).allSatisfy { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
     static func sorted(_ texts: [String]) -> [String] {
         let sorted = texts.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         var result: [String] = []

@@ -1,8 +1,5 @@
 /// A later statement about snapshots (FORMAT.md section 10).
 public struct Record: Hashable, Sendable {
-    /// The kind of a record that says how a check of its subjects ended.
-    public static let verifiedKind = "verified"
-
     /// The repository.
     public var repositoryID: RepositoryID
     /// What is said; a reader ignores records of a kind that it does not know.
@@ -34,6 +31,21 @@ public struct Record: Hashable, Sendable {
         self.details = details
     }
 
+    /// Makes a record of what `statement` says.
+    public init(
+        repositoryID: RepositoryID, _ statement: Statement, subjects: [FileID], time: Timestamp, tips: [FileID],
+        sequence: Int
+    ) {
+        self.init(
+            repositoryID: repositoryID, kind: statement.kind.rawValue, subjects: subjects, time: time, tips: tips,
+            sequence: sequence, details: statement.details)
+    }
+
+    /// What the record says; nil for a kind that this program does not know.
+    public var statement: Statement? {
+        RecordKind(rawValue: kind).flatMap { try? Statement(kind: $0, details: details) }
+    }
+
     /// The bytes of the file before it is sealed: canonical JSON.
     public func encode() -> [UInt8] { json().canonicalFile() }
 
@@ -54,7 +66,7 @@ public struct Record: Hashable, Sendable {
     /// Reads a record of the repository `repositoryID`.
     ///
     /// - Throws: `.unsupported` for another format version or an unknown read feature, `.mismatch` for another
-    ///   repository, `.overLimit`, else `.truncated` or `.malformed`.
+    ///   repository, `.overLimit`, else `.truncated` or `.malformed`, as for details that are not those of the kind.
     public init(parsing bytes: [UInt8], repositoryID: RepositoryID) throws(FormatError) {
         var fields = try StatementHeader.fields(parsing: bytes, "record")
         let header = try StatementHeader(&fields, repositoryID)
@@ -65,6 +77,7 @@ public struct Record: Hashable, Sendable {
             },
             time: header.time, tips: header.tips, sequence: header.sequence,
             details: try fields.optional("details", JSONConvert.object) ?? .object([:]))
+        if let kind = RecordKind(rawValue: kind) { _ = try Statement(kind: kind, details: details) }
         extra = fields.rest
     }
 }

@@ -99,45 +99,8 @@ public enum SessionSeen {
     public static func parse(_ bytes: [UInt8]) throws(FormatError) -> [String] { try TextLines.parse(bytes) }
 }
 
-/// A collection in progress: the packs that it means to delete (FORMAT.md section 12).
-public struct CondemnedRecord: Hashable, Sendable {
-    private static let firstLine = "varve condemned 1"
-    /// The packs; written sorted, each once.
-    public var packs: [PackID]
-
-    /// Makes a record.
-    public init(packs: [PackID]) { self.packs = packs }
-
-    /// The bytes of the file.
-    public func encode() -> [UInt8] {
-        var text = Array("\(Self.firstLine)\n".utf8)
-        for pack in Set(packs).sorted() {
-            text.append(contentsOf: pack.hex.utf8)
-            text.append(UInt8(ascii: "\n"))
-        }
-        return text
-    }
-
-    /// Reads the file.
-    ///
-    /// - Throws: `.unsupported` for another first line, `.truncated` if the last line has no line feed, else
-    ///   `.malformed`.
-    public init(parsing bytes: [UInt8]) throws(FormatError) {
-        let lines = try TextLines.parse(bytes)
-        guard let first = lines.first else { throw FormatError(.truncated, "an empty condemned record") }
-        guard first == Self.firstLine else { throw FormatError(.unsupported, "a condemned record of another version") }
-        packs = []
-        packs.reserveCapacity(lines.count - 1)
-        for line in lines.dropFirst() {
-            guard let pack = PackID(hex: line) else { throw FormatError(.malformed, "not the name of a pack") }
-            if let last = packs.last, pack <= last { throw FormatError(.malformed, "packs out of order") }
-            packs.append(pack)
-        }
-    }
-}
-
 /// Text whose every line ends in a line feed.
-private enum TextLines {
+enum TextLines {
     static func parse(_ bytes: [UInt8]) throws(FormatError) -> [String] {
         guard let last = bytes.last else { return [] }
         guard last == UInt8(ascii: "\n") else { throw FormatError(.truncated, "the last line has no line feed") }

@@ -316,6 +316,37 @@ extension FormatDocumentTests {
 
     private static func keys(_ object: JSONValue?) -> Set<String> { Set((object?.objectValue ?? [:]).keys) }
 
+    @Test("The kinds of records, their details and the names and lines of condemned records are the document's")
+    func statements() throws {
+        let rows = try document.table("record kind", "details", "meaning").filter { $0[1] != "reserved" }
+        #expect(rows.map { $0[0].quoted } == RecordKind.allCases.map { [$0.rawValue] })
+        for row in rows {
+            let kind = try #require(RecordKind(rawValue: row[0].quoted[0]))
+            for statement in Self.samples where statement.kind == kind {
+                #expect(Self.keys(statement.details).isSubset(of: row[1].quoted))
+                #expect(try Statement(kind: kind, details: statement.details) == statement)
+            }
+        }
+        let names = try document.table("name in condemned", "meaning").flatMap { $0[0].quoted }
+        #expect(names == CondemnedName.State.allCases.map { "<id>" + $0.rawValue })
+        let lines = try document.table("line", "content").map { $0[1].quoted }
+        var record = CondemnedRecord(
+            time: Timestamp(seconds: 0), reason: .unreferenced, packs: [FileID(1, 2, 3, 4)],
+            snapshots: [FileID(5, 6, 7, 8)])
+        let written = String(decoding: record.encode(), as: UTF8.self).split(separator: "\n")
+        try #require(lines.count == written.count)
+        for (line, words) in zip(written, lines) { #expect(line.hasPrefix(words[0])) }
+        #expect(lines[2].dropFirst() == CondemnedReason.allCases.map(\.rawValue)[...])
+        record.snapshots = []
+        #expect(record.encode().count == written.dropLast().reduce(0) { $0 + $1.utf8.count + 1 })
+    }
+
+    private static let samples: [Statement] = [
+        .verified(level: "data", result: "ok"), .tombstone(reason: "delete"), .undelete, .tag(.set(["a"])),
+        .tag(.change(add: ["a"], remove: ["b"])), .pin(true), .hold(until: Timestamp(seconds: 1)), .hold(until: nil),
+        .accepted,
+    ]
+
     @Test("The worked examples are the vectors, and the tree is what the code writes")
     func examples() throws {
         for name in ["tree-file-and-symlink", "list-of-three-blobs", "slot-password", "directory-of-two-frames"] {

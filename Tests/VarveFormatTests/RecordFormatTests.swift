@@ -3,7 +3,7 @@ import VarveFormat
 
 private let sample: Record = {
     var record = Record(
-        repositoryID: sampleRepository, kind: Record.verifiedKind, subjects: [FileID(1, 2, 3, 4)],
+        repositoryID: sampleRepository, kind: "verified", subjects: [FileID(1, 2, 3, 4)],
         time: Timestamp(seconds: 5), tips: [FileID(2, 0, 0, 0), FileID(1, 0, 0, 0)], sequence: 9,
         details: .object(["level": .string("data"), "result": .string("ok")]))
     record.extra = ["note": .string("x")]
@@ -25,6 +25,7 @@ private func parse(_ bytes: [UInt8]) throws(FormatError) -> Record {
     @Test("Details that are empty are left out")
     func emptyDetails() throws {
         var record = sample
+        record.kind = "undelete"
         record.details = .object([:])
         #expect(record.json()["details"] == nil)
         #expect(try parse(record.encode()).details == .object([:]))

@@ -47,23 +47,4 @@ private let info = SessionInfo(
         #expect(refusal { () throws(FormatError) in try SessionSeen.parse(Array("a\n\nb\n".utf8)) } == .malformed)
         #expect(refusal { () throws(FormatError) in try SessionSeen.parse([0xff, 0x0a]) } == .malformed)
     }
-
-    @Test("A condemned record names its packs sorted and once")
-    func condemned() throws {
-        let record = CondemnedRecord(packs: [FileID(2, 0, 0, 0), FileID(1, 0, 0, 0), FileID(2, 0, 0, 0)])
-        let expected = "varve condemned 1\n\(FileID(1, 0, 0, 0).hex)\n\(FileID(2, 0, 0, 0).hex)\n"
-        #expect(record.encode() == Array(expected.utf8))
-        #expect(try CondemnedRecord(parsing: record.encode()).packs == [FileID(1, 0, 0, 0), FileID(2, 0, 0, 0)])
-        #expect(try CondemnedRecord(parsing: CondemnedRecord(packs: []).encode()).packs.isEmpty)
-    }
-
-    @Test("A condemned record that cannot be trusted is refused", arguments: [
-        ("", .truncated), ("varve condemned 1", .truncated), ("varve condemned 2\n", .unsupported),
-        ("varve condemned 1\n\n", .malformed), ("varve condemned 1\nabc\n", .malformed),
-        ("varve condemned 1\n" + FileID(1, 0, 0, 0).hex, .truncated),
-        ("varve condemned 1\n\(FileID(2, 0, 0, 0).hex)\n\(FileID(1, 0, 0, 0).hex)\n", .malformed),
-    ] as [(String, FormatError.Code)])
-    func condemnedRefused(text: String, code: FormatError.Code) {
-        #expect(refusal { () throws(FormatError) in try CondemnedRecord(parsing: Array(text.utf8)) } == code)
-    }
 }

@@ -30,6 +30,7 @@ private struct Vector {
         case "slot": return try KeySlotRecord(parsing: bytes).encode()
         case "manifest": return try Manifest(parsing: bytes, repositoryID: sampleRepository).encode()
         case "record": return try Record(parsing: bytes, repositoryID: sampleRepository).encode()
+        case "condemned": return try CondemnedRecord(parsing: bytes).encode()
         case "header":
             let magic = fields["magic"].flatMap { FileMagic(rawValue: $0) } ?? .pack
             return try FileHeader(parsing: bytes, magic: magic, sha256: sha256).encode(magic: magic, sha256: sha256)
@@ -79,7 +80,8 @@ private let names = (try? packageFileNames("Tests/VarveFormatTests/Vectors"))?.f
     func coverage() throws {
         #expect(names.count >= 200)
         let structures = [
-            "tree", "list", "config", "slot", "manifest", "record", "directory", "segment", "header", "trailer",
+            "tree", "list", "config", "slot", "manifest", "record", "condemned", "directory", "segment", "header",
+            "trailer",
         ]
         for structure in structures {
             let vectors = try names.filter { $0.hasPrefix(structure + "-") }.map { try Vector($0) }

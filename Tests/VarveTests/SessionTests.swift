@@ -30,14 +30,22 @@ struct SessionTests {
     @Test("a writer's session has info, beat and seen, and leaves nothing")
     func files() throws {
         let backend = try backend()
-        let record = CondemnedRecord(packs: [PackID(1, 2, 3, 4)])
-        try backend.putIfAbsent("condemned/one", record.encode(), session: nil)
+        let waiting = CondemnedName(CollectionID(1, 2), .waiting).text
+        let final = CondemnedName(CollectionID(3, 4), .final).text
+        for (name, pack) in [
+            (waiting, 1), (final, 2), (CondemnedName(CollectionID(5, 6), .withdrawn).text, 3), ("other", 4),
+        ] {
+            let record = CondemnedRecord(
+                time: Timestamp(seconds: 1), reason: .unreferenced, packs: [PackID(UInt64(pack), 2, 3, 4)])
+            try backend.putIfAbsent("condemned/\(name)", record.encode(), session: nil)
+        }
         let session = try Session.openWriter(on: backend, program: "test 1")
         let directory = Session.directory(session.id)
         #expect(try backend.list(directory).map(\.name) == ["beat", "info", "seen"])
         #expect(try backend.read(directory + "/beat", limit: 100) == Array("0\n".utf8))
-        #expect(try backend.read(directory + "/seen", limit: 100) == Array("one\n".utf8))
-        #expect(session.seen == ["one"] && session.condemnedPacks == [PackID(1, 2, 3, 4)])
+        #expect(try backend.read(directory + "/seen", limit: 100) == Array("\(waiting)\n\(final)\n".utf8))
+        #expect(session.seen == [waiting, final])
+        #expect(session.condemnedPacks == [PackID(1, 2, 3, 4), PackID(2, 2, 3, 4)])
         let info = try SessionInfo(parsing: try backend.read(directory + "/info", limit: 4_096))
         #expect(info.pid == Int(getpid()) && info.kind == .writer && info.program == "test 1")
         session.close()
@@ -105,7 +113,8 @@ struct SessionTests {
     @Test("a session that cannot be completed leaves nothing")
     func incomplete() throws {
         let backend = try backend()
-        try backend.putIfAbsent("condemned/bad", Array("nonsense".utf8), session: nil)
+        let name = CondemnedName(CollectionID(1, 2), .waiting)
+        try backend.putIfAbsent(RepositoryPath.condemned(name), Array("nonsense".utf8), session: nil)
         #expect { try Session.openWriter(on: backend, program: "test") } throws: {
             ($0 as? StoreError)?.code == .damaged
         }

@@ -2,6 +2,10 @@ package import VarveFormat
 
 /// Where files lie in a repository (FORMAT.md section 2).
 package enum RepositoryPath {
+    /// The directory of collections in progress.
+    package static let condemned = "condemned"
+    /// The path of a name in `condemned/`.
+    package static func condemned(_ name: CondemnedName) -> String { condemned + "/" + name.text }
     /// The directory of index files.
     package static let index = "index"
     /// The directory of manifests.

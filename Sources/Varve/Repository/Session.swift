@@ -83,26 +83,24 @@ package final class Session: Sendable {
         }
     }
 
+    /// The names of condemned records, and the packs that they name. A record that is renamed between the listing and
+    /// the reading, as one made final is, condemns its packs all the same: then both are done again.
     private static func condemned(on backend: any Backend) throws(StoreError) -> ([String], Set<PackID>) {
-        var names: [String] = []
-        var packs: Set<PackID> = []
-        for entry in try backend.list("condemned") where !entry.isDirectory {
-            names.append(entry.name)
-            do {
-                let text = try backend.read("condemned/\(entry.name)", limit: FormatLimits.indexFile)
-                packs.formUnion(try CondemnedRecord(parsing: text).packs)
-            } catch let error as StoreError where error.code == .missing {
-                // Withdrawn or finished between the listing and the reading: its name stands in `seen` all the same.
-                continue
-            } catch let error as StoreError {
-                throw error
+        for _ in 0..<16 {
+            var names: [String] = []
+            var packs: Set<PackID> = []
+            do throws(StoreError) {
+                for entry in try backend.list(RepositoryPath.condemned) {
+                    guard let name = CondemnedName(entry.name), name.condemns else { continue }
+                    packs.formUnion(try CondemnedRecord(reading: name, on: backend).packs)
+                    names.append(entry.name)
+                }
+                return (names, packs)
             } catch {
-                throw StoreError(
-                    .damaged, "a collection's record cannot be read: \(error)", path: "condemned/\(entry.name)",
-                    remedy: "let the collection finish or remove the file, then try again")
+                guard error.code == .missing else { throw error }
             }
         }
-        return (names, packs)
+        throw StoreError(.busy, "collections come and go too fast to be read", path: RepositoryPath.condemned)
     }
 
     /// Ends the sessions of this host whose process is gone, and removes what a crash left of ended ones. A directory
@@ -140,4 +138,26 @@ package final class Session: Sendable {
     }
 
     deinit { close() }
+}
+
+extension CondemnedName {
+    /// Whether the packs of the record may go away.
+    package var condemns: Bool { state == .waiting || state == .final }
+}
+
+extension CondemnedRecord {
+    /// Reads a record of `condemned/`.
+    ///
+    /// - Throws: `missing` if it has been renamed or removed; `damaged` if it cannot be understood.
+    package init(reading name: CondemnedName, on backend: any Backend) throws(StoreError) {
+        let path = RepositoryPath.condemned(name)
+        let bytes = try backend.read(path, limit: FormatLimits.indexFile)
+        do throws(FormatError) {
+            try self.init(parsing: bytes)
+        } catch {
+            throw StoreError(
+                .damaged, "a collection's record cannot be read: \(error.message)", path: path,
+                remedy: "let the collection finish or remove the file, then try again")
+        }
+    }
 }

@@ -338,6 +338,60 @@ add("record-without-subjects", "record", "malformed", record(subjects=None))
 add("record-subject-of-31-bytes", "record", "malformed", record(subjects=["11" * 31]))
 add("record-details-not-an-object", "record", "malformed", record(details=[1]))
 
+
+
+def statement(kind, details=None, **changes):
+    return record(kind=kind, details=details, **changes)
+
+
+add("record-tombstone", "record", "ok", statement("tombstone", {"reason": "delete"}))
+add("record-tombstone-of-two", "record", "ok", statement("tombstone", {"reason": "forget"}, subjects=["22" * 32, "11" * 32]))
+add("record-tombstone-without-reason", "record", "malformed", statement("tombstone"))
+add("record-undelete", "record", "ok", statement("undelete"))
+add("record-tags-added-and-removed", "record", "ok", statement("tag", {"add": ["a", "\u00e4"], "remove": ["b"]}))
+add("record-tags-set", "record", "ok", statement("tag", {"set": []}))
+add("record-tags-not-sorted", "record", "malformed", statement("tag", {"set": ["b", "a"]}))
+add("record-tags-repeated", "record", "malformed", statement("tag", {"add": ["a", "a"]}))
+add("record-tags-set-and-added", "record", "malformed", statement("tag", {"add": ["a"], "set": ["b"]}))
+add("record-pin", "record", "ok", statement("pin", {"pinned": True}))
+add("record-pin-of-a-number", "record", "malformed", statement("pin", {"pinned": 1}))
+add("record-hold", "record", "ok", statement("hold", {"until": "2031-01-01T00:00:00.000000000Z"}))
+add("record-hold-lifted", "record", "ok", statement("hold", {"until": None}))
+add("record-hold-without-until", "record", "malformed", statement("hold", {}))
+add("record-hold-until-a-date", "record", "malformed", statement("hold", {"until": "2031-01-01"}))
+add("record-accepted", "record", "ok", statement("accepted"))
+add("record-with-more-details", "record", "ok", statement("pin", {"by": "me", "pinned": False}))
+
+# Condemned records
+
+
+def condemned(*ids, first="varve condemned 1", time="time 2025-06-23T12:34:56.123456789Z", reason="reason unreferenced",
+              end="\n"):
+    return ("\n".join([line for line in (first, time, reason) if line] + list(ids)) + end).encode()
+
+
+PACK = ["pack " + ("%02x" % number) * 32 for number in range(3)]
+GONE = ["snapshot " + ("%02x" % number) * 32 for number in range(3)]
+add("condemned-unreferenced", "condemned", "ok", condemned(*PACK, *GONE))
+add("condemned-rewritten", "condemned", "ok", condemned(*PACK, reason="reason rewritten"))
+add("condemned-snapshots-alone", "condemned", "ok", condemned(*GONE))
+add("condemned-nothing", "condemned", "ok", condemned())
+add("condemned-of-no-bytes", "condemned", "truncated", b"")
+add("condemned-last-line-cut-short", "condemned", "truncated", condemned(*PACK, end=""))
+add("condemned-without-reason", "condemned", "truncated", condemned(reason=None))
+add("condemned-version-2", "condemned", "unsupported", condemned(first="varve condemned 2"))
+add("condemned-unknown-reason", "condemned", "unsupported", condemned(reason="reason whim"))
+add("condemned-without-time", "condemned", "malformed", condemned(*PACK, time=None))
+add("condemned-time-in-another-zone", "condemned", "malformed", condemned(time="time 2025-06-23T14:34:56+02:00"))
+add("condemned-packs-out-of-order", "condemned", "malformed", condemned(PACK[1], PACK[0]))
+add("condemned-pack-repeated", "condemned", "malformed", condemned(PACK[1], PACK[1]))
+add("condemned-snapshots-out-of-order", "condemned", "malformed", condemned(GONE[1], GONE[0]))
+add("condemned-pack-behind-snapshots", "condemned", "malformed", condemned(*GONE, *PACK))
+add("condemned-pack-of-31-bytes", "condemned", "malformed", condemned(PACK[0][:-2]))
+add("condemned-pack-in-capitals", "condemned", "malformed", condemned("pack " + "AB" * 32))
+add("condemned-id-without-a-word", "condemned", "malformed", condemned("ab" * 32))
+add("condemned-empty-line", "condemned", "malformed", condemned("", *PACK))
+
 # File headers, pack directories and trailers, segments
 
 SALT, COMMITMENT = bytes(range(100, 132)), bytes(range(132, 164))

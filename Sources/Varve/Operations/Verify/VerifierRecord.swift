@@ -16,9 +16,8 @@ extension VerifierRun {
             let ids = subjects.filter { Self.word($0.hit) == result }.map(\.id).sorted()
             guard !ids.isEmpty else { continue }
             let record = Record(
-                repositoryID: repository.id, kind: Record.verifiedKind, subjects: ids, time: time, tips: tips,
-                sequence: sequence,
-                details: .object(["level": .string(level.rawValue), "result": .string(result)]))
+                repositoryID: repository.id, .verified(level: level.rawValue, result: result), subjects: ids,
+                time: time, tips: tips, sequence: sequence)
             guard let name = try? put(record, session.id) else { return }
             tips = [name]
             sequence += 1
