@@ -94,8 +94,8 @@ class Repository:
     def statement(self, path):  # a manifest or record (10)
         raw, kind = read(path, 18 * MIB), path.split("/")[-2].removesuffix("s")
         check(path.endswith(sha256(raw).hex()), "bytes do not match the name")
-        head, magic, number = raw[:128], *{"manifest": (b"varvmani", 4), "record": (b"varvrecd", 5)}[kind]
-        if self.suite: raw = unzstd(AESGCM(self.file_key(head, magic, number, kind)).decrypt(bytes(12), raw[128:], head))
+        head, magic, code = raw[:128], *{"manifest": (b"varvmani", 4), "record": (b"varvrecd", 5)}[kind]
+        if self.suite: raw = unzstd(AESGCM(self.file_key(head, magic, code, kind)).decrypt(bytes(12), raw[128:], head))
         value = dict(json.loads(raw), id=os.path.basename(path))
         check(value["format_version"] == 1 and not value.get("read_features"), "unknown version or feature")
         return check(value["repository_id"] == self.id.hex(), "belongs to another repository") or value
