@@ -17,6 +17,17 @@ package final class FrameReader {
     package func read(
         _ handle: PackHandle, _ frame: FrameLocation, into raw: UnsafeMutableRawBufferPointer
     ) throws(StoreError) {
+        try read(handle, frame, into: raw) { _ in }
+    }
+
+    /// Reads, opens and decodes a frame as above, then hands out its bytes as they are encoded, valid during the call
+    /// only.
+    ///
+    /// - Throws: as above; what `use` throws.
+    func read(
+        _ handle: PackHandle, _ frame: FrameLocation, into raw: UnsafeMutableRawBufferPointer,
+        use: (FrameEncoder.Frame) throws(StoreError) -> Void
+    ) throws(StoreError) {
         do throws(StoreError) {
             try check(handle, frame, rawLength: raw.count)
             if stored.count < frame.storedLength {
@@ -25,7 +36,7 @@ package final class FrameReader {
             }
             let buffer = UnsafeMutableRawBufferPointer(rebasing: stored[..<frame.storedLength])
             try handle.file.read(at: UInt64(frame.offset), into: buffer)
-            try open(handle, frame, UnsafeRawBufferPointer(buffer), into: raw)
+            try open(handle, frame, UnsafeRawBufferPointer(buffer), into: raw, use: use)
         } catch { throw Self.error(error, handle, frame) }
     }
 
@@ -55,7 +66,7 @@ package final class FrameReader {
 
     private func open(
         _ handle: PackHandle, _ frame: FrameLocation, _ stored: UnsafeRawBufferPointer,
-        into raw: UnsafeMutableRawBufferPointer
+        into raw: UnsafeMutableRawBufferPointer, use: (FrameEncoder.Frame) throws(StoreError) -> Void = { _ in }
     ) throws(StoreError) {
         let header = handle.header
         let associated = PackLayout.associatedData(
@@ -66,6 +77,7 @@ package final class FrameReader {
             .frame(UInt64(frame.number)), stored, associated: associated
         ) { encoded throws(StoreError) in
             try decoder.decode(encoded, codec: frame.codec, into: raw)
+            try use(FrameEncoder.Frame(codec: frame.codec, bytes: encoded))
         }
     }
 

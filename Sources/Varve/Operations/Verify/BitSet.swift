@@ -19,6 +19,18 @@ struct BitSet: Sendable {
         return true
     }
 
+    /// Puts a range of numbers into the set.
+    mutating func insert(_ range: Range<Int>) {
+        for number in range { insert(number) }
+    }
+
+    /// Takes a number out of the set.
+    mutating func remove(_ number: Int) {
+        guard contains(number) else { return }
+        words[number >> 6] &= ~(1 << UInt64(number & 63))
+        count -= 1
+    }
+
     var isEmpty: Bool { count == 0 }
 
     /// Visits the numbers in ascending order.

@@ -1,0 +1,264 @@
+package import VarveFormat
+
+/// Every place of every blob of a repository, as its index files say, read themselves, and the ends of packs that no
+/// index file names. Caches are never trusted.
+///
+/// Places have positions from 0 on, in the order of packs, frames and bytes. Memory holds 50 bytes a place: half a
+/// gigabyte for ten million.
+package final class BlobCensus: Sendable {
+    /// A pack that is there or that an index file names.
+    package struct Pack: Sendable {
+        package let id: PackID
+        package let kind: FileKind
+        /// Bytes of the whole pack, as it should be.
+        package let length: UInt64
+        /// Numbers of its frames in the census.
+        package let frames: Range<Int>
+        /// Positions of its blobs.
+        package let positions: Range<Int>
+        /// Bytes of plaintext.
+        package let rawBytes: UInt64
+        /// Whether an index file names it.
+        package let isNamed: Bool
+        /// Whether a listing that was made after the index files were read has it.
+        package fileprivate(set) var isListed = false
+        /// Whether it is listed with the length that it should have.
+        package fileprivate(set) var isPresent = false
+    }
+
+    /// An index file that could be read.
+    package struct IndexFile: Sendable {
+        package let id: FileID
+        /// Bytes as stored.
+        package let byteCount: Int
+        /// Numbers in `packs`.
+        package let packs: [Int]
+    }
+
+    struct Frame: Sendable {
+        let pack: UInt32
+        let offset: UInt32
+        let storedLength: UInt32
+        let rawLength: UInt32
+        let firstPosition: UInt32
+        let codec: FrameCodec
+    }
+
+    package let packs: [Pack]
+    package let indexFiles: [IndexFile]
+    /// Index files and ends of packs that cannot be read: while there are any, nobody knows what may go.
+    package let problems: [StoreError]
+    let frames: [Frame]
+    let table: CensusTable
+    private let packNumbers: [PackID: Int]
+
+    /// Reads the index files, then lists the packs, then reads the ends of those that no index file names.
+    ///
+    /// - Throws: `refused` if there are more blobs than can be numbered; `interrupted`; what the storage throws. What is
+    ///   damaged is among `problems`.
+    package convenience init(reading repository: Repository, progress: Progress) throws(StoreError) {
+        var reader = CensusReader(repository, progress: progress)
+        try reader.read()
+        try self.init(reader.builder, indexFiles: reader.indexFiles, listing: reader.listing, reader.problems)
+    }
+
+    init(
+        _ builder: consuming CensusBuilder, indexFiles: [IndexFile], listing: [PackID: PackListing.Entry],
+        _ problems: [StoreError]
+    ) throws(StoreError) {
+        self.indexFiles = indexFiles
+        self.problems = problems
+        packNumbers = builder.packNumbers
+        frames = builder.frames
+        packs = builder.packs.map { pack in
+            var pack = pack
+            let entry = listing[pack.id]
+            pack.isListed = entry != nil
+            pack.isPresent = entry.map { $0.kind == pack.kind && $0.length == pack.length } ?? false
+            return pack
+        }
+        table = try builder.finish()
+    }
+
+    /// How many places there are.
+    package var count: Int { table.count }
+
+    package func packNumber(of id: PackID) -> Int? { packNumbers[id] }
+
+    package func packNumber(ofPosition position: Int) -> Int {
+        packs.lowerBound { $0.positions.upperBound <= position }
+    }
+
+    /// Every position of a blob, in present packs or not.
+    package func positions(of id: BlobID, _ type: BlobType) -> [Int] {
+        table.position(of: id, type).map { positions(sameAs: $0) } ?? []
+    }
+
+    /// Every position of the blob at a position.
+    func positions(sameAs position: Int) -> [Int] {
+        var positions = [position]
+        var next = table.next(position)
+        while next != position {
+            positions.append(next)
+            next = table.next(next)
+        }
+        return positions
+    }
+
+    /// What an index file says about a pack.
+    package func segmentPack(_ number: Int) -> SegmentPack {
+        let pack = packs[number]
+        let frames = pack.frames.map { frame in
+            PackFrame(
+                storedLength: Int(self.frames[frame].storedLength), rawLength: Int(self.frames[frame].rawLength),
+                codec: self.frames[frame].codec,
+                blobs: positions(inFrame: frame).map {
+                    PackBlob(type: table.type($0), id: table.id($0), length: table.length($0))
+                })
+        }
+        return SegmentPack(id: pack.id, kind: pack.kind, length: pack.length, directory: PackDirectory(frames: frames))
+    }
+
+    /// The positions of the blobs of a frame.
+    func positions(inFrame frame: Int) -> Range<Int> {
+        let end = frame + 1 < frames.count ? Int(frames[frame + 1].firstPosition) : count
+        return Int(frames[frame].firstPosition)..<end
+    }
+
+    /// The frame that a position lies in.
+    func frame(ofPosition position: Int) -> Int {
+        frames.lowerBound { Int($0.firstPosition) <= position } - 1
+    }
+
+    /// Where a frame lies.
+    func location(ofFrame number: Int) -> FrameLocation {
+        let frame = frames[number]
+        let pack = packs[Int(frame.pack)]
+        return FrameLocation(
+            pack: pack.id, kind: pack.kind, packLength: pack.length, number: number - pack.frames.lowerBound,
+            offset: Int(frame.offset), storedLength: Int(frame.storedLength), rawLength: Int(frame.rawLength),
+            codec: frame.codec)
+    }
+}
+
+extension Array {
+    /// The first index whose element is not below, in an array where those that are come first.
+    func lowerBound(_ isBelow: (Element) -> Bool) -> Int {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = low + (high - low) / 2
+            if isBelow(self[middle]) { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}
+
+/// Gathers packs for a census.
+struct CensusBuilder: ~Copyable {
+    private(set) var packs: [BlobCensus.Pack] = []
+    private(set) var frames: [BlobCensus.Frame] = []
+    private(set) var packNumbers: [PackID: Int] = [:]
+    private var ids = GrowingColumn<BlobID>()
+    private var kinds = GrowingColumn<UInt32>()
+    private var isTaken = false
+
+    deinit {
+        if !isTaken {
+            ids.free()
+            kinds.free()
+        }
+    }
+
+    /// Adds the packs of an index file that are not there yet.
+    ///
+    /// - Returns: the numbers of all its packs.
+    /// - Throws: `damaged` if the file cannot be true, or says otherwise of a pack than another one; then nothing of it
+    ///   was added.
+    mutating func add(_ view: SegmentView) throws(StoreError) -> [Int] {
+        var numbers: [Int] = []
+        for number in 0..<view.packCount {
+            guard let known = packNumbers[view.packID(number)] else { continue }
+            let pack = packs[known]
+            guard pack.kind == view.packKind(number), pack.length == view.packLength(number),
+                pack.frames.count == view.frames(ofPack: number).count
+            else { throw StoreError(.damaged, "it says otherwise of the pack \(pack.id.hex) than another index file") }
+            numbers.append(known)
+        }
+        let segment = try SegmentEntries(view) { packNumbers[view.packID($0)] == nil }
+        let base = ids.count
+        try reserve(segment.entries.count)
+        for (number, source) in segment.packs.enumerated() {
+            let first = frames.count
+            let firstPosition = base + source.firstEntry
+            for frame in source.frames {
+                frames.append(
+                    BlobCensus.Frame(
+                        pack: UInt32(packs.count), offset: UInt32(frame.location.offset),
+                        storedLength: UInt32(frame.location.storedLength), rawLength: UInt32(frame.location.rawLength),
+                        firstPosition: UInt32(base + frame.firstEntry), codec: frame.location.codec))
+            }
+            let end = number + 1 < segment.packs.count ? segment.packs[number + 1].firstEntry : segment.entries.count
+            numbers.append(packs.count)
+            append(
+                source.id, source.kind, source.length, first, firstPosition..<base + end, isNamed: true)
+        }
+        let idMemory = try ids.grow(by: segment.entries.count)
+        let kindMemory = try kinds.grow(by: segment.entries.count)
+        for (number, entry) in segment.entries.enumerated() {
+            idMemory[number] = entry.id
+            kindMemory[number] = entry.kind
+        }
+        return numbers
+    }
+
+    /// Adds a pack whose end was read.
+    mutating func add(_ pack: SegmentPack) throws(StoreError) {
+        let blobCount = pack.directory.frames.reduce(0) { $0 + $1.blobs.count }
+        try reserve(blobCount)
+        let first = frames.count
+        let base = ids.count
+        var position = base
+        var offset = PackLayout.firstFrameOffset
+        let idMemory = try ids.grow(by: blobCount)
+        let kindMemory = try kinds.grow(by: blobCount)
+        for frame in pack.directory.frames {
+            frames.append(
+                BlobCensus.Frame(
+                    pack: UInt32(packs.count), offset: UInt32(offset), storedLength: UInt32(frame.storedLength),
+                    rawLength: UInt32(frame.rawLength), firstPosition: UInt32(position), codec: frame.codec))
+            offset += frame.storedLength
+            for blob in frame.blobs {
+                idMemory[position - base] = blob.id
+                kindMemory[position - base] = CensusTable.kind(blob.type, length: blob.length)
+                position += 1
+            }
+        }
+        append(pack.id, pack.kind, pack.length, first, base..<position, isNamed: false)
+    }
+
+    /// Builds the look-up by id.
+    consuming func finish() throws(StoreError) -> CensusTable {
+        // An empty repository has memory too.
+        _ = try ids.grow(by: 0)
+        _ = try kinds.grow(by: 0)
+        isTaken = true
+        return try CensusTable(taking: ids, kinds)
+    }
+
+    private mutating func append(
+        _ id: PackID, _ kind: FileKind, _ length: UInt64, _ firstFrame: Int, _ positions: Range<Int>, isNamed: Bool
+    ) {
+        packNumbers[id] = packs.count
+        packs.append(
+            BlobCensus.Pack(
+                id: id, kind: kind, length: length, frames: firstFrame..<frames.count, positions: positions,
+                rawBytes: frames[firstFrame...].reduce(0) { $0 + UInt64($1.rawLength) }, isNamed: isNamed))
+    }
+
+    private func reserve(_ added: Int) throws(StoreError) {
+        guard ids.count + added < Int(UInt32.max) else {
+            throw StoreError(.refused, "the repository has more blobs than one collection can count")
+        }
+    }
+}

@@ -1,0 +1,53 @@
+package import VarveFormat
+
+/// The blobs that snapshots reach: one bit for each position of a census.
+package struct LiveBlobs: Sendable {
+    package let census: BlobCensus
+    /// The trees from which the marking began, in the order given.
+    package let roots: [BlobID]
+    /// Different blobs.
+    package let count: Int
+    /// Bytes of plaintext, each blob once.
+    package let rawBytes: UInt64
+    private let positions: BitSet
+
+    init(census: BlobCensus, roots: [BlobID], positions: BitSet, count: Int, rawBytes: UInt64) {
+        self.census = census
+        self.roots = roots
+        self.positions = positions
+        self.count = count
+        self.rawBytes = rawBytes
+    }
+
+    /// Marks everything that is reached from the root trees of snapshots. Every tree and list is read, checked and
+    /// parsed, level by level, so that a frame is decoded once a level; memory holds a bit a position and the
+    /// trees of one level.
+    ///
+    /// - Parameters:
+    ///   - roots: the newest snapshot's first, for whoever lays blobs out anew.
+    ///   - avoided: packs that do not count: a collection is removing them.
+    /// - Throws: `missing` if a blob has no place in a present pack that counts; `damaged` or `unsupported` if a tree or
+    ///   list is not whole anywhere or not understood; `interrupted`; what the storage throws.
+    package static func marking(
+        _ roots: [BlobID], in census: BlobCensus, repository: Repository, avoiding avoided: Set<PackID> = [],
+        progress: Progress
+    ) throws(StoreError) -> LiveBlobs {
+        try LiveMarker(census, repository: repository, avoiding: avoided, progress: progress).mark(roots)
+    }
+
+    /// Whether the blob at a position is live; it is so at all its positions.
+    package func contains(_ position: Int) -> Bool { positions.contains(position) }
+
+    /// Those packs that may be removed: every live blob in them also lies in a present pack that is neither one of them
+    /// nor condemned.
+    package func removable(_ packs: Set<PackID>, condemned: Set<PackID>) -> Set<PackID> {
+        let counts = census.packs.map { $0.isPresent && !packs.contains($0.id) && !condemned.contains($0.id) }
+        return packs.filter { id in
+            guard let number = census.packNumber(of: id), census.packs[number].isPresent else { return true }
+            return census.packs[number].positions.allSatisfy { position in
+                guard contains(position) else { return true }
+                return census.positions(sameAs: position).contains { counts[census.packNumber(ofPosition: $0)] }
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import VarveFormat
+
+/// Reads blobs by their positions in a census, every one checked against its id; a place that is damaged is made up for
+/// by another one. One for each thread: memory holds one frame.
+final class PlaceReader {
+    private let census: BlobCensus
+    private let packs: PackReader
+    private let frames: FrameReader
+    private var memory = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    private var ids: [BlobID] = []
+
+    init(_ census: BlobCensus, packs: PackReader) throws(StoreError) {
+        self.census = census
+        self.packs = packs
+        frames = try FrameReader(suite: packs.keys.suite)
+    }
+
+    deinit { memory.deallocate() }
+
+    /// Hands out blobs of one frame, each valid during the call only, in the order of their positions.
+    ///
+    /// - Throws: `damaged`, `missing` or `unsupported` if no place of one of them is whole; what `visit` throws.
+    func read(
+        _ positions: ArraySlice<Int>, inFrame frame: Int,
+        visit: (_ position: Int, _ blob: UnsafeRawBufferPointer) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        var damaged: [Int] = []
+        var failure: StoreError?
+        do throws(StoreError) {
+            let raw = try decode(frame)
+            let blobs = slices(of: raw, frame, positions)
+            let isWhole = check(positions, blobs)
+            for (index, position) in positions.enumerated() {
+                if isWhole[index] { try visit(position, blobs[index]) } else { damaged.append(position) }
+            }
+        } catch {
+            guard error.isDamage || error.code == .missing, damaged.isEmpty else { throw error }
+            failure = error
+            damaged = Array(positions)
+        }
+        for position in damaged {
+            let blob = try readElsewhere(position, failure)
+            try blob.withBytes { blob throws(StoreError) in try visit(position, blob) }
+        }
+    }
+
+    /// Decodes a frame and hands it out together with its bytes as they are encoded, once every blob of it was checked.
+    ///
+    /// - Throws: as `read` does, but other places are not tried.
+    func readWhole(
+        _ frame: Int, visit: (_ encoded: FrameEncoder.Frame, _ rawLength: Int) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        let location = census.location(ofFrame: frame)
+        let handle = try packs.handle(location.pack, kind: location.kind)
+        let raw = reserve(location.rawLength)
+        let positions = Array(census.positions(inFrame: frame))
+        // What `visit` throws is not about this frame.
+        var failure: StoreError?
+        try frames.read(handle, location, into: raw) { encoded throws(StoreError) in
+            let isWhole = check(positions[...], slices(of: UnsafeRawBufferPointer(raw), frame, positions[...]))
+            guard isWhole.allSatisfy(\.self) else {
+                throw StoreError(.damaged, "a blob of it does not hash to its id")
+            }
+            do throws(StoreError) { try visit(encoded, location.rawLength) } catch { failure = error }
+        }
+        if let failure { throw failure }
+    }
+
+    private func decode(_ frame: Int) throws(StoreError) -> UnsafeRawBufferPointer {
+        let location = census.location(ofFrame: frame)
+        let handle = try packs.handle(location.pack, kind: location.kind)
+        let raw = reserve(location.rawLength)
+        try frames.read(handle, location, into: raw)
+        return UnsafeRawBufferPointer(raw)
+    }
+
+    private func slices(
+        of raw: UnsafeRawBufferPointer, _ frame: Int, _ positions: ArraySlice<Int>
+    ) -> [UnsafeRawBufferPointer] {
+        var blobs: [UnsafeRawBufferPointer] = []
+        blobs.reserveCapacity(positions.count)
+        var offset = 0
+        var wanted = positions.startIndex
+        for position in census.positions(inFrame: frame) {
+            guard wanted < positions.endIndex else { break }
+            let length = census.table.length(position)
+            if positions[wanted] == position {
+                blobs.append(UnsafeRawBufferPointer(rebasing: raw[offset..<offset + length]))
+                wanted += 1
+            }
+            offset += length
+        }
+        return blobs
+    }
+
+    /// Whether each blob hashes to its id.
+    private func check(_ positions: ArraySlice<Int>, _ blobs: [UnsafeRawBufferPointer]) -> [Bool] {
+        let table = census.table
+        let hasher = packs.keys.blobHasher
+        var isWhole = [Bool](repeating: false, count: positions.count)
+        let first = positions.startIndex
+        for type in BlobType.allCases {
+            let chosen = positions.indices.filter { table.type(positions[$0]) == type }
+            guard !chosen.isEmpty else { continue }
+            hasher.ids(type, chosen.map { blobs[$0 - first] }, into: &ids)
+            for (index, number) in chosen.enumerated() {
+                isWhole[number - first] = ids[index] == table.id(positions[number])
+            }
+        }
+        return isWhole
+    }
+
+    private func readElsewhere(_ position: Int, _ first: StoreError?) throws(StoreError) -> [UInt8] {
+        let table = census.table
+        let name = "\(table.type(position)) blob \(table.id(position).hex)"
+        var failure = first ?? StoreError(.damaged, "its bytes do not hash to its id")
+        for other in census.positions(sameAs: position).dropFirst() {
+            guard census.packs[census.packNumber(ofPosition: other)].isPresent else { continue }
+            do throws(StoreError) {
+                let frame = census.frame(ofPosition: other)
+                let raw = try decode(frame)
+                let blobs = slices(of: raw, frame, [other])
+                if check([other], blobs)[0] { return Array(blobs[0]) }
+            } catch {
+                guard error.isDamage || error.code == .missing else { throw error }
+                failure = error
+            }
+        }
+        throw StoreError(
+            failure.code, "the \(name) cannot be read: \(failure.message)", path: failure.path,
+            remedy: "run varve verify")
+    }
+
+    /// The first `length` bytes of memory that grows as needed.
+    private func reserve(_ length: Int) -> UnsafeMutableRawBufferPointer {
+        if memory.count < length {
+            memory.deallocate()
+            memory = UnsafeMutableRawBufferPointer.allocate(byteCount: length, alignment: 64)
+        }
+        return UnsafeMutableRawBufferPointer(rebasing: memory[..<length])
+    }
+}
