@@ -84,36 +84,66 @@ public struct CondemnedRecord: Hashable, Sendable {
 /// A name in `condemned/` (FORMAT.md section 12).
 public struct CondemnedName: Hashable, Sendable {
     /// How far a collection is.
-    public enum State: String, Sendable, CaseIterable {
+    public enum State: Sendable, CaseIterable {
         /// It may still be withdrawn.
-        case waiting = ""
-        /// Past the point of no return.
-        case final = "-final"
-        /// The directory of packs on their way out.
-        case leaving = "-final.d"
+        case waiting
         /// Taken back: it condemns nothing.
-        case withdrawn = "-withdrawn"
+        case withdrawn
+        /// Past the point of no return.
+        case final
+        /// The directory of files on their way out.
+        case leaving
     }
 
-    /// The record.
+    /// The record, whatever its name became.
     public var id: CollectionID
     /// What the name says of it.
     public var state: State
+    /// The session of the collector that took a final record over; nil while it is its maker's.
+    public var taker: SessionID?
 
     /// Makes a name.
-    public init(_ id: CollectionID, _ state: State) {
+    public init(_ id: CollectionID, _ state: State, taker: SessionID? = nil) {
         self.id = id
         self.state = state
+        self.taker = taker
     }
 
+    /// Whether packs that the record names may go away.
+    public var condemns: Bool { state == .waiting || state == .final }
+
     /// The name as it stands in the directory.
-    public var text: String { id.hex + state.rawValue }
+    public var text: String {
+        switch state {
+        case .waiting: id.hex
+        case .withdrawn: id.hex + Self.withdrawnMark
+        case .final: id.hex + Self.finalMark + (taker.map { "-" + $0.hex } ?? "")
+        case .leaving: id.hex + Self.finalMark + (taker.map { "-" + $0.hex } ?? "") + Self.directoryMark
+        }
+    }
 
     /// Reads a name; nil for any other, which a reader ignores.
     public init?(_ text: String) {
-        guard let id = CollectionID(hex: text.prefix(CollectionID.byteCount * 2)),
-            let state = State(rawValue: String(text.dropFirst(CollectionID.byteCount * 2)))
-        else { return nil }
-        self.init(id, state)
+        let digits = CollectionID.byteCount * 2
+        guard let id = CollectionID(hex: text.prefix(digits)) else { return nil }
+        var rest = text.dropFirst(digits)
+        if rest.isEmpty || rest == Self.withdrawnMark {
+            self.init(id, rest.isEmpty ? .waiting : .withdrawn)
+            return
+        }
+        guard rest.hasPrefix(Self.finalMark) else { return nil }
+        rest = rest.dropFirst(Self.finalMark.count)
+        let isDirectory = rest.hasSuffix(Self.directoryMark)
+        if isDirectory { rest = rest.dropLast(Self.directoryMark.count) }
+        var taker: SessionID?
+        if !rest.isEmpty {
+            taker = SessionID(hex: rest.dropFirst())
+            guard rest.hasPrefix("-"), taker != nil else { return nil }
+        }
+        self.init(id, isDirectory ? .leaving : .final, taker: taker)
     }
+
+    private static let withdrawnMark = "-withdrawn"
+    private static let finalMark = "-final"
+    private static let directoryMark = ".d"
 }

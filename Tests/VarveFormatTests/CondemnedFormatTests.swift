@@ -37,14 +37,19 @@ import VarveFormat
 
     @Test("Names say how far a collection is", arguments: CondemnedName.State.allCases)
     func names(state: CondemnedName.State) {
-        let name = CondemnedName(CollectionID(1, 2), state)
+        var name = CondemnedName(CollectionID(1, 2), state)
         #expect(CondemnedName(name.text) == name)
+        name.taker = SessionID(3, 4)
+        let isTaken = state == .final || state == .leaving
+        #expect((CondemnedName(name.text) == name) == isTaken)
     }
 
     @Test("Other names in condemned are ignored", arguments: [
         "", "abc", "0123456789abcdef0123456789abcde", "0123456789ABCDEF0123456789ABCDEF",
         "0123456789abcdef0123456789abcdef-", "0123456789abcdef0123456789abcdef.tmp",
-        "0123456789abcdef0123456789abcdef-final-withdrawn", "0123456789abcdef0123456789abcdef-FINAL",
+        "0123456789abcdef0123456789abcdef-final-withdrawn", "0123456789abcdef0123456789abcdef-final-.d",
+        "0123456789abcdef0123456789abcdef.d", "0123456789abcdef0123456789abcdef-final.d.d",
+        "0123456789abcdef0123456789abcdef-FINAL",
     ])
     func otherNames(text: String) { #expect(CondemnedName(text) == nil) }
 }

@@ -327,8 +327,15 @@ extension FormatDocumentTests {
                 #expect(try Statement(kind: kind, details: statement.details) == statement)
             }
         }
-        let names = try document.table("name in condemned", "meaning").flatMap { $0[0].quoted }
-        #expect(names == CondemnedName.State.allCases.map { "<id>" + $0.rawValue })
+        var names = CondemnedName.State.allCases.map { CondemnedName(CollectionID(1, 2), $0).text }
+        names += [CondemnedName.State.final, .leaving].map { CondemnedName(CollectionID(1, 2), $0, taker: SessionID(3, 4)).text }
+        let documented = try document.table("name in condemned", "meaning").flatMap { row in
+            row[0].quoted.map { name in
+                name.components(separatedBy: "<id>").joined(separator: CollectionID(1, 2).hex)
+                    .components(separatedBy: "<session>").joined(separator: SessionID(3, 4).hex)
+            }
+        }
+        #expect(documented.sorted() == names.sorted())
         let lines = try document.table("line", "content").map { $0[1].quoted }
         var record = CondemnedRecord(
             time: Timestamp(seconds: 0), reason: .unreferenced, packs: [FileID(1, 2, 3, 4)],

@@ -146,11 +146,12 @@ struct CrashReplay: Sendable {
         if let file = snapshots.unreadable.first { throw file.error }
         let contents = try SnapshotContents(repository)
         if let problem = contents.problems.first { throw problem }
+        let manifests = Dictionary(uniqueKeysWithValues: snapshots.every.map { ($0.id, $0.manifest) })
         for acknowledged in scene.acknowledged where acknowledged.position <= position {
-            guard let manifest = snapshots.all[acknowledged.id] else { throw Lost("a snapshot is gone") }
+            guard let manifest = manifests[acknowledged.id] else { throw Lost("a snapshot is gone") }
             guard contents.isIndexed(manifest) else { throw Lost("no index file names the packs of a snapshot") }
         }
-        for (id, manifest) in snapshots.all {
+        for (id, manifest) in manifests {
             guard let (source, isPartial) = scene.source(id) else { throw Lost("a snapshot that nobody made") }
             let found = try contents.read(manifest, below: source.path)
             let isRight =

@@ -70,7 +70,7 @@ final class CrashScene: Sendable {
         let repository = try open(hooked, cacheDirectory: caches.path)
         let error = #expect(throws: StoreError.self) { try Self.archive(source, .full, repository, progress) }
         #expect(error?.code == .interrupted)
-        for (id, manifest) in try repository.snapshots().all
+        for (id, manifest) in try repository.snapshots().every.map({ ($0.id, $0.manifest) })
         where manifest.state == .interrupted && !known.contains(id) {
             note(id, source, isPartial: true)
         }

@@ -66,7 +66,7 @@ import VarveFormat
             Issue.record("\(finding.message)")
         }
         #expect(report.result == .passed)
-        #expect(snapshots.contains(try repository.snapshots().all.count))
+        #expect(snapshots.contains(try repository.snapshots().every.count))
     }
 
     private func expect(_ error: StoreError, fits plan: Plan, _ number: Int) {

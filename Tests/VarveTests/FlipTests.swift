@@ -137,7 +137,7 @@ import VarveFormat
         if report.result == .failed { tally.found[flip.part, default: 0] += 1 }
         var model = try LossModel(repository)
         var isExact = true
-        for (id, manifest) in try repository.snapshots().all {
+        for (id, manifest) in try repository.snapshots().every.map({ ($0.id, $0.manifest) }) {
             let named = findings.filter { $0.snapshot == id }.compactMap(\.path)
                 .map { String(decoding: $0, as: UTF8.self) }
             if named.count != Set(named).count || Set(named) != model.lostPaths(manifest) { isExact = false }

@@ -30,7 +30,7 @@ final class SnapshotFixture {
         guard let id = report.snapshotID, report.errors.isEmpty else {
             throw StoreError(.failed, "not captured: \(report.errors)")
         }
-        return Snapshot(id: id, manifest: report.manifest, verification: nil)
+        return Snapshot(id: id, manifest: report.manifest)
     }
 
     // MARK: trees made by hand
@@ -90,7 +90,7 @@ final class SnapshotFixture {
             repositoryID: repository.id, host: "host", program: "test", kind: .full, origin: .user, state: .complete,
             time: Timestamp(seconds: 1, nanoseconds: 0), paths: [[UInt8(ascii: "/")]], treeRoot: rootTree, tips: [],
             sequence: 1)
-        return Snapshot(id: SnapshotID(1, 2, 3, 4), manifest: manifest, verification: nil)
+        return Snapshot(id: SnapshotID(1, 2, 3, 4), manifest: manifest)
     }
 
     private func store() throws {

@@ -9,7 +9,7 @@ import VarveFormat
     ) throws {
         let repository = try fixture.open()
         var model = try LossModel(repository)
-        for (id, manifest) in try repository.snapshots().all {
+        for (id, manifest) in try repository.snapshots().every.map({ ($0.id, $0.manifest) }) {
             let named = findings.filter { $0.snapshot == id }.compactMap(\.path)
                 .map { String(decoding: $0, as: UTF8.self) }
             #expect(Set(named) == model.lostPaths(manifest), sourceLocation: sourceLocation)

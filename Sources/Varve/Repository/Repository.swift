@@ -8,12 +8,14 @@ public final class Repository: Sendable {
         public var secrets: [RepositorySecret] = []
         /// Directory for caches of all repositories; nil for none.
         public var cacheDirectory: String?
+        /// Directory for what this machine remembers of all repositories, so that it notices deletions; nil for none.
+        public var stateDirectory: String?
         /// Worker threads; 0 for one a core.
         public var threads = 0
         /// Name and version of the program, for sessions and manifests.
         public var program = "varve"
 
-        /// Makes the defaults: no secret, no cache, all cores.
+        /// Makes the defaults: no secret, no cache, no memory, all cores.
         public init() {}
     }
 
@@ -28,6 +30,8 @@ public final class Repository: Sendable {
     package let backend: any Backend
     package let keys: KeyChain
     package let options: OpenOptions
+    /// What this machine remembers of the repository at this place; nil where it keeps nothing.
+    package let memory: ClientMemory?
 
     package init(
         backend: any Backend, config: RepositoryConfig, configBytes: [UInt8], keys: KeyChain, options: OpenOptions,
@@ -40,6 +44,8 @@ public final class Repository: Sendable {
         self.keys = keys
         self.options = options
         self.warnings = warnings
+        memory = ClientMemory(
+            directory: options.stateDirectory, repository: config.repositoryID, location: backend.location)
     }
 
     /// The place, canonical.

@@ -51,61 +51,91 @@ package struct SealedFile: Sendable {
         return bytes
     }
 
-    /// The content of a file.
+    /// Opens one file.
     ///
-    /// - Parameter path: of the file, for errors.
-    /// - Throws: `damaged` if the bytes are not what was written in this repository; `unsupported` for what this
-    ///   program does not know.
+    /// - Throws: as `Opener.open`.
     package func open(_ kind: FileKind, _ bytes: [UInt8], path: String) throws(StoreError) -> [UInt8] {
-        guard bytes.count <= Self.fileLimit(kind) else {
-            throw StoreError(.damaged, "a file of \(bytes.count) bytes is longer than any may be", path: path)
-        }
-        do throws(StoreError) {
-            if keys.suite == .none { return try openPlain(kind, bytes) }
-            return try openSealed(kind, bytes)
-        } catch {
-            throw StoreError(error.code, error.message, path: path)
-        }
+        try opener().open(kind, bytes, path: path)
     }
 
-    /// Reads a file of the repository, checks its name and opens it.
+    /// Reads one file of the repository, checks its name and opens it.
     ///
-    /// - Throws: `missing` if it is absent; what `open` throws.
+    /// - Throws: as `Opener.read`.
     package func read(_ kind: FileKind, _ id: FileID, from backend: any Backend) throws(StoreError) -> [UInt8] {
-        let path = RepositoryPath.file(kind, id)
-        let bytes = try backend.read(path, limit: Self.fileLimit(kind))
-        guard SHA256Digest.of(bytes) == id else {
-            throw StoreError(.damaged, "the file's bytes do not match its name", path: path)
-        }
-        return try open(kind, bytes, path: path)
+        try opener().read(kind, id, from: backend)
     }
 
-    private func openPlain(_ kind: FileKind, _ bytes: [UInt8]) throws(StoreError) -> [UInt8] {
-        guard kind == .index else {
-            guard !bytes.isEmpty, bytes.count <= Self.contentLimit(kind) else {
-                throw StoreError(.damaged, "\(bytes.count) bytes are outside the limits")
+    /// Opens any number of files, one after the other.
+    package func opener() throws(StoreError) -> Opener {
+        Opener(keys: keys, repository: repository, decoder: try FrameDecoder(suite: keys.suite))
+    }
+
+    /// Opens files with one decoder. Each thread has its own.
+    package final class Opener {
+        private let keys: KeyChain
+        private let repository: RepositoryID
+        private let decoder: FrameDecoder
+
+        fileprivate init(keys: KeyChain, repository: RepositoryID, decoder: FrameDecoder) {
+            self.keys = keys
+            self.repository = repository
+            self.decoder = decoder
+        }
+
+        /// The content of a file.
+        ///
+        /// - Parameter path: of the file, for errors.
+        /// - Throws: `damaged` if the bytes are not what was written in this repository; `unsupported` for what this
+        ///   program does not know.
+        package func open(_ kind: FileKind, _ bytes: [UInt8], path: String) throws(StoreError) -> [UInt8] {
+            guard bytes.count <= SealedFile.fileLimit(kind) else {
+                throw StoreError(.damaged, "a file of \(bytes.count) bytes is longer than any may be", path: path)
             }
-            return bytes
+            do throws(StoreError) {
+                if keys.suite == .none { return try openPlain(kind, bytes) }
+                return try openSealed(kind, bytes)
+            } catch {
+                throw StoreError(error.code, error.message, path: path)
+            }
         }
-        let decoder = try FrameDecoder(suite: .none)
-        return try bytes.withBytes { bytes throws(StoreError) in
-            try decoder.decodeFile(bytes, limit: Self.contentLimit(kind))
-        }
-    }
 
-    private func openSealed(_ kind: FileKind, _ bytes: [UInt8]) throws(StoreError) -> [UInt8] {
-        let headerBytes = Array(bytes.prefix(FileHeader.byteCount))
-        let header: FileHeader
-        do throws(FormatError) {
-            header = try FileHeader(parsing: headerBytes, magic: FileMagic(kind), sha256: SHA256Digest.of)
-        } catch { throw StoreError(error) }
-        try header.check(kind: kind, keys: keys, repository: repository)
-        let sealer = keys.sealer(kind, salt: header.salt, repository: repository)
-        let decoder = try FrameDecoder(suite: keys.suite)
-        return try bytes.withBytes { bytes throws(StoreError) in
-            let sealed = UnsafeRawBufferPointer(rebasing: bytes[FileHeader.byteCount...])
-            return try sealer.withOpened(.frame(0), sealed, associated: headerBytes) { plain throws(StoreError) in
-                try decoder.decodeFile(plain, limit: Self.contentLimit(kind))
+        /// Reads a file of the repository, checks its name and opens it.
+        ///
+        /// - Throws: `missing` if it is absent; what `open` throws.
+        package func read(_ kind: FileKind, _ id: FileID, from backend: any Backend) throws(StoreError) -> [UInt8] {
+            let path = RepositoryPath.file(kind, id)
+            let bytes = try backend.read(path, limit: SealedFile.fileLimit(kind))
+            guard SHA256Digest.of(bytes) == id else {
+                throw StoreError(.damaged, "the file's bytes do not match its name", path: path)
+            }
+            return try open(kind, bytes, path: path)
+        }
+
+        private func openPlain(_ kind: FileKind, _ bytes: [UInt8]) throws(StoreError) -> [UInt8] {
+            guard kind == .index else {
+                guard !bytes.isEmpty, bytes.count <= SealedFile.contentLimit(kind) else {
+                    throw StoreError(.damaged, "\(bytes.count) bytes are outside the limits")
+                }
+                return bytes
+            }
+            return try bytes.withBytes { bytes throws(StoreError) in
+                try decoder.decodeFile(bytes, limit: SealedFile.contentLimit(kind))
+            }
+        }
+
+        private func openSealed(_ kind: FileKind, _ bytes: [UInt8]) throws(StoreError) -> [UInt8] {
+            let headerBytes = Array(bytes.prefix(FileHeader.byteCount))
+            let header: FileHeader
+            do throws(FormatError) {
+                header = try FileHeader(parsing: headerBytes, magic: FileMagic(kind), sha256: SHA256Digest.of)
+            } catch { throw StoreError(error) }
+            try header.check(kind: kind, keys: keys, repository: repository)
+            let sealer = keys.sealer(kind, salt: header.salt, repository: repository)
+            return try bytes.withBytes { bytes throws(StoreError) in
+                let sealed = UnsafeRawBufferPointer(rebasing: bytes[FileHeader.byteCount...])
+                return try sealer.withOpened(.frame(0), sealed, associated: headerBytes) { plain throws(StoreError) in
+                    try decoder.decodeFile(plain, limit: SealedFile.contentLimit(kind))
+                }
             }
         }
     }

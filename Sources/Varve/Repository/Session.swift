@@ -68,7 +68,9 @@ package final class Session: Sendable {
             var seen: [String] = []
             var packs: Set<PackID> = []
             if kind == .writer {
-                (seen, packs) = try condemned(on: backend)
+                let condemned = try CondemnedRecords(reading: backend)
+                seen = condemned.records.keys.map(\.text).sorted()
+                packs = condemned.packs
                 try backend.putIfAbsent("\(directory)/seen", SessionSeen.encode(seen), session: nil)
             }
             let heart = try Heartbeat(every: 60) { count in
@@ -81,26 +83,6 @@ package final class Session: Sendable {
             try? backend.removeTree(directory)
             throw error
         }
-    }
-
-    /// The names of condemned records, and the packs that they name. A record that is renamed between the listing and
-    /// the reading, as one made final is, condemns its packs all the same: then both are done again.
-    private static func condemned(on backend: any Backend) throws(StoreError) -> ([String], Set<PackID>) {
-        for _ in 0..<16 {
-            var names: [String] = []
-            var packs: Set<PackID> = []
-            do throws(StoreError) {
-                for entry in try backend.list(RepositoryPath.condemned) {
-                    guard let name = CondemnedName(entry.name), name.condemns else { continue }
-                    packs.formUnion(try CondemnedRecord(reading: name, on: backend).packs)
-                    names.append(entry.name)
-                }
-                return (names, packs)
-            } catch {
-                guard error.code == .missing else { throw error }
-            }
-        }
-        throw StoreError(.busy, "collections come and go too fast to be read", path: RepositoryPath.condemned)
     }
 
     /// Ends the sessions of this host whose process is gone, and removes what a crash left of ended ones. A directory
@@ -138,26 +120,4 @@ package final class Session: Sendable {
     }
 
     deinit { close() }
-}
-
-extension CondemnedName {
-    /// Whether the packs of the record may go away.
-    package var condemns: Bool { state == .waiting || state == .final }
-}
-
-extension CondemnedRecord {
-    /// Reads a record of `condemned/`.
-    ///
-    /// - Throws: `missing` if it has been renamed or removed; `damaged` if it cannot be understood.
-    package init(reading name: CondemnedName, on backend: any Backend) throws(StoreError) {
-        let path = RepositoryPath.condemned(name)
-        let bytes = try backend.read(path, limit: FormatLimits.indexFile)
-        do throws(FormatError) {
-            try self.init(parsing: bytes)
-        } catch {
-            throw StoreError(
-                .damaged, "a collection's record cannot be read: \(error.message)", path: path,
-                remedy: "let the collection finish or remove the file, then try again")
-        }
-    }
 }

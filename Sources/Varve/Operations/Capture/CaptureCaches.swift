@@ -12,7 +12,7 @@ struct CaptureCaches: Sendable {
     private(set) var completePath = ""
     private(set) var interruptedPath = ""
 
-    /// Opens what there is. A cache counts only while its snapshot exists; no cache directory means no caches.
+    /// Opens what there is. A cache counts only while its snapshot does; no cache directory means no caches.
     static func open(_ repository: Repository, _ options: Archiver.Options, snapshots: SnapshotList) -> CaptureCaches {
         var caches = CaptureCaches()
         guard let directory = repository.cacheDirectory else { return caches }
@@ -25,8 +25,8 @@ struct CaptureCaches: Sendable {
         caches.interruptedPath = "\(directory)/stat-\(name)-interrupted"
         caches.complete = StatCache(path: caches.completePath)
         caches.interrupted = StatCache(path: caches.interruptedPath)
-        if let cache = caches.complete, snapshots.all[cache.snapshot] == nil { caches.complete = nil }
-        if let cache = caches.interrupted, snapshots.all[cache.snapshot] == nil { caches.interrupted = nil }
+        if let cache = caches.complete, !snapshots.contains(cache.snapshot) { caches.complete = nil }
+        if let cache = caches.interrupted, !snapshots.contains(cache.snapshot) { caches.interrupted = nil }
         if !options.isDryRun {
             caches.writer = StatCacheWriter(directory: directory, isFull: options.kind == .full)
         }

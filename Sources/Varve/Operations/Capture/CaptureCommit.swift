@@ -85,6 +85,7 @@ final class CaptureCommit: Sendable {
         let sealed = try SealedFile(keys: repository.keys, repository: repository.id).seal(.manifest, manifest.encode())
         let id = SHA256Digest.of(sealed)
         try repository.backend.commit(session: session.id, sealed, as: RepositoryPath.file(.manifest, id))
+        repository.memory?.remember([id])
         state.withLock { state in
             state.tips = [id]
             state.sequence += 1

@@ -49,7 +49,7 @@ struct SnapshotStatement {
 
     /// The time in UTC, with a number behind it if another snapshot has the same (FORMAT.md section 10).
     private func alias(_ time: Timestamp) -> String {
-        let taken = Set(snapshots.all.values.compactMap(\.alias))
+        let taken = Set(snapshots.every.compactMap(\.manifest.alias))
         guard taken.contains(time.alias) else { return time.alias }
         var number = 2
         while taken.contains("\(time.alias)_\(number)") { number += 1 }
@@ -58,10 +58,12 @@ struct SnapshotStatement {
 
     /// Interrupted snapshots of the same job that the next manifest stands for.
     var interrupted: [SnapshotID] {
-        snapshots.all.filter { _, manifest in
-            manifest.state == .interrupted && manifest.host == options.host && manifest.job == options.job
-                && manifest.paths == options.allPaths
-        }.map(\.key).sorted()
+        let paths = options.allPaths
+        return snapshots.snapshots.filter { snapshot in
+            let manifest = snapshot.manifest
+            return manifest.state == .interrupted && manifest.host == options.host && manifest.job == options.job
+                && manifest.paths == paths
+        }.map(\.id).sorted()
     }
 }
 

@@ -9,6 +9,8 @@ public struct Finding: Sendable, Hashable {
         case damagedFile = "damaged_file"
         /// A manifest: its snapshot cannot be read at all.
         case damagedSnapshot = "damaged_snapshot"
+        /// A manifest that this machine has seen at this place and that is gone without a tombstone.
+        case missingSnapshot = "missing_snapshot"
         /// A pack, as a whole or one of its copies of something; blobs that it cost have findings of their own.
         case damagedPack = "damaged_pack"
         /// A blob in one of its places. The others of its frame are named too, if the whole frame is damaged.

@@ -10,26 +10,13 @@ extension VerifierRun {
         defer { session.close() }
         let isData = options.level == .data && options.subset?.isEverything ?? true
         let level = isData ? Verifier.Level.data : .structure
-        var tips = list.tips
-        var sequence = list.nextSequence
+        var writer = StatementWriter(repository, session: session, list: list)
         for result in ["ok", "damaged", "incomplete"] {
-            let ids = subjects.filter { Self.word($0.hit) == result }.map(\.id).sorted()
+            let ids = subjects.filter { Self.word($0.hit) == result }.map(\.id)
             guard !ids.isEmpty else { continue }
-            let record = Record(
-                repositoryID: repository.id, .verified(level: level.rawValue, result: result), subjects: ids,
-                time: time, tips: tips, sequence: sequence)
-            guard let name = try? put(record, session.id) else { return }
-            tips = [name]
-            sequence += 1
+            let statement = Statement.verified(level: level.rawValue, result: result)
+            guard (try? writer.write(statement, subjects: ids, time: time)) != nil else { return }
         }
-    }
-
-    private func put(_ record: Record, _ session: SessionID) throws(StoreError) -> FileID {
-        let sealed = SealedFile(keys: repository.keys, repository: repository.id)
-        let bytes = try sealed.seal(.record, record.encode())
-        let name = SHA256Digest.of(bytes)
-        try repository.backend.putIfAbsent(RepositoryPath.file(.record, name), bytes, session: session)
-        return name
     }
 
     private static func word(_ hit: DamageMap.Hit) -> String {

@@ -64,11 +64,18 @@ struct VerifierRun {
     // MARK: Snapshots and single files
 
     private func chooseSubjects(_ list: SnapshotList) throws(StoreError) -> [Subject] {
-        let newestFirst = list.all.sorted { ($0.value.time, $0.key) > ($1.value.time, $1.key) }
+        // What a later snapshot stands for is checked as well, as long as nobody deleted it.
+        let standing = (list.snapshots + list.superseded).sorted {
+            ($0.box.manifest.time, $0.id) > ($1.box.manifest.time, $1.id)
+        }
+        guard let wanted = options.snapshots else {
+            return standing.map { Subject(id: $0.id, rootID: $0.manifest.treeRoot) }
+        }
+        let all = Dictionary(list.every.map { ($0.id, $0) }) { first, _ in first }
         var subjects: [Subject] = []
-        for id in options.snapshots ?? newestFirst.map(\.key) {
-            if let manifest = list.all[id] {
-                subjects.append(Subject(id: id, rootID: manifest.treeRoot))
+        for id in wanted {
+            if let snapshot = all[id] {
+                subjects.append(Subject(id: id, rootID: snapshot.manifest.treeRoot))
             } else if !list.unreadable.contains(where: { $0.id == id }) {
                 throw StoreError(.notFound, "there is no snapshot \(id.hex)", remedy: "see varve list")
             }
@@ -78,7 +85,7 @@ struct VerifierRun {
 
     /// Checks config, key slots, manifests and records.
     private mutating func checkFiles(_ list: SnapshotList) throws(StoreError) -> [Finding] {
-        report.snapshotsChecked = options.snapshots?.count ?? list.all.count
+        report.snapshotsChecked = options.snapshots?.count ?? list.snapshots.count + list.superseded.count
         var findings = try KeyFileCheck(repository.backend, configBytes: repository.configBytes).findings()
         for file in list.unreadable {
             let path = "\(file.directory)/\(file.id.hex)"
@@ -89,6 +96,10 @@ struct VerifierRun {
             } else {
                 findings.append(Finding(.damagedFile, file.error.message, file: path))
             }
+        }
+        for id in options.snapshots == nil ? list.vanished : [] {
+            let message = "DELETION DETECTED: the snapshot \(id.hex) was here and is gone, and nobody deleted it by varve"
+            findings.append(Finding(.missingSnapshot, message, file: RepositoryPath.file(.manifest, id), snapshot: id))
         }
         return findings
     }

@@ -43,7 +43,7 @@ public struct VerifyReport: Sendable {
         case .missingPack, .missingBlob: if result == .passed { result = .incomplete }
         // What a path lacks is damaged or missing, and was taken into account as such.
         case .damagedPath: if result == .passed { result = .incomplete }
-        case .damagedFile, .damagedSnapshot, .damagedPack, .damagedBlob: result = .failed
+        case .damagedFile, .damagedSnapshot, .missingSnapshot, .damagedPack, .damagedBlob: result = .failed
         }
     }
 }
