@@ -1,5 +1,5 @@
 package import Varve
-import VarveFormat
+package import VarveFormat
 
 /// The snapshots of a repository, found by reference.
 package struct SnapshotLookup: Sendable {
@@ -24,9 +24,32 @@ package struct SnapshotLookup: Sendable {
         throw StoreError(.notFound, "there is no snapshot \"\(reference.text)\"")
     }
 
+    /// The id of the deleted snapshot that a reference names by id, alias or name. Of one whose manifest is gone only
+    /// the full id is known.
+    ///
+    /// - Throws: `notFound`, `ambiguous`; `usage` for a reference by time.
+    package func findDeleted(_ reference: SnapshotReference) throws(StoreError) -> SnapshotID {
+        guard case .word(let word) = reference.form else {
+            throw StoreError(
+                .usage, "\"\(reference.text)\" names no deleted snapshot", remedy: "name it by id, alias or name")
+        }
+        if let id = SnapshotID(hex: word.lowercased()), list.tombstoned.contains(id) { return id }
+        do throws(StoreError) {
+            return try SnapshotResolver(list.deleted.map(SnapshotCandidate.init)).resolve(reference)
+        } catch {
+            guard error.code == .notFound else { throw error }
+            let isThere = (try? find(reference)) != nil
+            throw StoreError(
+                .notFound,
+                isThere ? "\"\(reference.text)\" is not deleted" : "there is no deleted snapshot \"\(reference.text)\"",
+                remedy: "varve list --deleted shows them all")
+        }
+    }
+
     /// The snapshots that fit a filter, newest first.
-    package func matching(_ filter: SnapshotFilter) -> [Snapshot] {
-        filter.isEmpty ? list.snapshots : list.snapshots.filter { filter.matches(SnapshotCandidate($0)) }
+    package func matching(_ filter: SnapshotFilter, deleted: Bool = false) -> [Snapshot] {
+        let all = deleted ? list.deleted : list.snapshots
+        return filter.isEmpty ? all : all.filter { filter.matches(SnapshotCandidate($0)) }
     }
 
     /// Manifests that cannot be read.
@@ -48,7 +71,7 @@ extension SnapshotCandidate {
         name = snapshot.manifest.name
         host = snapshot.manifest.host
         type = snapshot.manifest.type
-        tags = snapshot.manifest.tags
+        tags = snapshot.tags
         paths = snapshot.manifest.paths
         isOrdinary = snapshot.manifest.state != .interrupted && snapshot.manifest.origin != .safety
         isValid = snapshot.verification?.result == "ok"

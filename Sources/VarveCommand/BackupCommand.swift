@@ -81,12 +81,14 @@ struct BackupCommand: Verb {
         }
         let more = report.manifest.errorsTotal - report.errors.count
         if more > 0 { output.warning("\(HumanText.count(more, "more error")) not shown") }
+        if record.pin, let id = report.snapshotID { try SnapshotEditor(repository: repository).pin([id], true) }
         var verified: ExitStatus?
         if let id = report.snapshotID, !repository.isEncrypted { SecretsWarning.show(id, repository, output) }
         if method.verify, let id = report.snapshotID {
             verified = try VerificationRun.readBack(id, repository, context)
         }
+        let evidence = DeletionEvidence.show(vanished: report.vanished, output)
         BackupSummary(report, method.verify ? verified : nil).show(output)
-        return ExitStatus.worst([report.manifest.errorsTotal > 0 ? .partial : .ok, verified ?? .ok])
+        return ExitStatus.worst([report.manifest.errorsTotal > 0 ? .partial : .ok, verified ?? .ok, evidence])
     }
 }

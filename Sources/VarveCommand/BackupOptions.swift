@@ -98,6 +98,7 @@ struct RecordOptions: ParsableArguments {
     @Option(help: ArgumentHelp("A name, unique in the repository.", valueName: "name")) var name: String?
     @Option(help: ArgumentHelp("Words about it.", valueName: "text")) var description: String?
     @Option(help: ArgumentHelp("A tag; may be repeated.", valueName: "tag")) var tag: [String] = []
+    @Flag(help: "Pin it: no policy drops it, and it is not deleted before unpin.") var pin = false
     @Option(help: ArgumentHelp("The host (default: this one).", valueName: "name")) var host: String?
     @Option(help: ArgumentHelp("The time, instead of now.", valueName: "time")) var time: String?
     @Option(help: ArgumentHelp("The version of the application.", valueName: "text")) var appVersion: String?
@@ -110,8 +111,8 @@ struct RecordOptions: ParsableArguments {
             options.name = name
         }
         options.description = description
-        guard !tag.contains(where: { $0.isEmpty || $0.contains(",") }) else {
-            throw StoreError(.usage, "--tag: a tag cannot be empty or hold a comma")
+        guard tag.allSatisfy(SnapshotEditor.isTag) else {
+            throw StoreError(.usage, "--tag: a tag cannot be empty or hold a comma or control characters")
         }
         options.tags = Set(tag).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         options.host = host ?? context.environment[.host] ?? Self.hostName()

@@ -27,6 +27,7 @@ struct Context: Sendable {
         var options = Repository.OpenOptions()
         options.secrets = secrets
         options.cacheDirectory = settings.cacheDirectory
+        options.stateDirectory = environment.stateDirectory
         options.threads = settings.threads
         options.program = ProgramVersion.program
         return options

@@ -18,6 +18,7 @@ struct Environment: Sendable {
         case kind = "VARVE_KIND"
         case noColor = "NO_COLOR"
         case cacheHome = "XDG_CACHE_HOME"
+        case stateHome = "XDG_STATE_HOME"
         case home = "HOME"
         case terminal = "TERM"
         case localeAll = "LC_ALL"
@@ -62,6 +63,12 @@ struct Environment: Sendable {
     var defaultCacheDirectory: String? {
         if let base = self[.cacheHome], base.hasPrefix("/") { return base + "/varve" }
         return self[.home].flatMap { $0.hasPrefix("/") ? $0 + "/.cache/varve" : nil }
+    }
+
+    /// Where this machine remembers what it saw; nil without a home directory.
+    var stateDirectory: String? {
+        if let base = self[.stateHome], base.hasPrefix("/") { return base + "/varve" }
+        return self[.home].flatMap { $0.hasPrefix("/") ? $0 + "/.local/state/varve" : nil }
     }
 
     private static func text(_ pointer: UnsafeMutablePointer<CChar>) -> String {

@@ -85,7 +85,7 @@ final class Output: Sendable {
     func checkReader() throws(StoreError) { if isClosed { throw Self.closedError } }
 
     func table(_ table: Table) {
-        for (index, text) in table.lines(width: width, ellipsis: ellipsis).enumerated() {
+        table.forEachLine(width: width, ellipsis: ellipsis) { index, text in
             line(index == 0 ? styled(text, .bold) : text)
         }
     }
@@ -95,6 +95,22 @@ final class Output: Sendable {
         var members = members
         members["format_version"] = .integer(1)
         write(JSONValue.object(members).canonicalFile())
+    }
+
+    /// A JSON document with one long array, which is made and written element by element.
+    func json(
+        _ members: [String: JSONValue], streaming key: String, _ elements: some Sequence<Snapshot>,
+        _ make: (Snapshot) -> JSONValue
+    ) {
+        var text = Array("{\"\(key)\":[".utf8)
+        for (index, element) in elements.enumerated() {
+            if index > 0 { text.append(UInt8(ascii: ",")) }
+            write(text + make(element).canonicalBytes())
+            text.removeAll()
+        }
+        var rest = members
+        rest["format_version"] = .integer(1)
+        write(text + Array("],".utf8) + JSONValue.object(rest).canonicalFile().dropFirst())
     }
 
     /// A JSON line with a `message_type`, shown at once.

@@ -66,7 +66,9 @@ struct RestoreCommand: Verb {
         let reference = try SnapshotReference(ArgumentBytes.bytes(reference))
         let options = try options(reference, context)
         let repository = try context.openRepository()
-        let snapshot = try SnapshotLookup(repository).find(reference, nearest: nearest)
+        let lookup = try SnapshotLookup(repository)
+        let snapshot = try lookup.find(reference, nearest: nearest)
+        let evidence = DeletionEvidence.show(lookup.list, context.output)
         try checkState(snapshot, context.output)
         let asks = (target == nil || delete) && !context.settings.isDryRun
         if asks || context.settings.isDryRun {
@@ -78,7 +80,7 @@ struct RestoreCommand: Verb {
             } else {
                 showPlan(plan, context.output)
             }
-            if context.settings.isDryRun { return plan.failing > 0 ? .partial : .ok }
+            if context.settings.isDryRun { return ExitStatus.worst([plan.failing > 0 ? .partial : .ok, evidence]) }
         }
         if asks {
             let place = options.target.map(context.output.show) ?? "the recorded paths"
@@ -87,7 +89,7 @@ struct RestoreCommand: Verb {
         let report = try context.withProgress { progress throws(StoreError) in
             try Restorer(repository: repository, snapshot: snapshot, options: options, progress: progress).run()
         }
-        return finish(report, snapshot, options, context)
+        return ExitStatus.worst([finish(report, snapshot, options, context), evidence])
     }
 
     private func options(_ reference: SnapshotReference, _ context: Context) throws(StoreError) -> Restorer.Options {

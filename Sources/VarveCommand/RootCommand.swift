@@ -35,6 +35,12 @@ struct RootCommand: ParsableCommand {
                     StatsCommand.self,
                 ]),
             CommandGroup(
+                name: "Keeping and deleting",
+                subcommands: [
+                    DeleteCommand.self, UndeleteCommand.self, PinCommand.self, UnpinCommand.self, HoldCommand.self,
+                    TagCommand.self,
+                ]),
+            CommandGroup(
                 name: "Care",
                 subcommands: [VerifyCommand.self, RepairCommand.self, KeyCommand.self, DoctorCommand.self]),
             CommandGroup(

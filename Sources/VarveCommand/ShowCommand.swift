@@ -43,7 +43,9 @@ struct ShowCommand: Verb {
             ("host", output.safe(manifest.host)), ("user", output.safe(manifest.user ?? "")),
             ("kind", manifest.kind.rawValue), ("type", output.safe(manifest.type ?? "")),
             ("state", manifest.state.rawValue), ("origin", manifest.origin.rawValue),
-            ("verified", verified ?? "never"), ("tags", output.safe(manifest.tags.joined(separator: " "))),
+            ("verified", verified ?? "never"), ("tags", output.safe(snapshot.tags.joined(separator: " "))),
+            ("pinned", snapshot.isPinned ? "yes" : ""),
+            ("held until", snapshot.isHeld(at: .now()) ? snapshot.holdUntil.map(LocalTime.text) ?? "" : ""),
             ("app version", output.safe(manifest.appVersion ?? "")), ("program", output.safe(manifest.program)),
         ]
         lines += manifest.paths.map { ("path", output.show($0)) }

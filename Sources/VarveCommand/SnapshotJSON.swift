@@ -11,14 +11,16 @@ enum SnapshotJSON {
             "kind": .string(manifest.kind.rawValue), "type": text(manifest.type),
             "state": .string(manifest.state.rawValue), "status": .string(snapshot.status),
             "name": text(manifest.name), "description": text(manifest.description),
-            "tags": .array(manifest.tags.map { .string($0) }), "host": .string(manifest.host),
+            "tags": .array(snapshot.tags.map { .string($0) }), "host": .string(manifest.host),
             "job": text(manifest.job), "files_total": .integer(Int64(manifest.counts.files)),
             "bytes_total": .integer(Int64(manifest.bytes.total)),
             "bytes_stored": .integer(Int64(manifest.bytes.stored)), "origin": .string(manifest.origin.rawValue),
-            "pinned": .null, "validation": manifest.validation.isEmpty ? .null : .array(manifest.validation),
+            "pinned": .bool(snapshot.isPinned),
+            "validation": manifest.validation.isEmpty ? .null : .array(manifest.validation),
             "last_verified": text(snapshot.verification?.time.rfc3339), "last_drilled": .null,
         ]
         members.merge(paths(manifest.paths)) { first, _ in first }
+        members.merge(protection(snapshot)) { first, _ in first }
         return .object(members)
     }
 
@@ -34,8 +36,18 @@ enum SnapshotJSON {
         members["status"] = .string(snapshot.status)
         members["last_verified"] = text(snapshot.verification?.time.rfc3339)
         members["last_drilled"] = .null
-        members["pinned"] = .null
-        return members
+        members["tags"] = .array(snapshot.tags.map { .string($0) })
+        members["pinned"] = .bool(snapshot.isPinned)
+        return members.merging(protection(snapshot)) { $1 }
+    }
+
+    /// Until when the snapshot is held, and when and why it was deleted.
+    private static func protection(_ snapshot: Snapshot) -> [String: JSONValue] {
+        let deletion = snapshot.deletion.map { deletion in
+            JSONValue.object(["time": .string(deletion.time.rfc3339), "reason": .string(deletion.reason)])
+        }
+        let hold = snapshot.isHeld(at: .now()) ? snapshot.holdUntil : nil
+        return ["hold_until": text(hold?.rfc3339), "deleted": deletion ?? .null]
     }
 
     /// `paths`, and `paths_base64` if one of them is not UTF-8.

@@ -18,15 +18,18 @@ struct Table {
 
     mutating func add(_ cells: [String]) { rows.append(cells) }
 
-    /// The lines, titles first.
+    /// Makes the lines, titles first, and hands out each with its number.
     ///
     /// - Parameters:
     ///   - width: columns of the terminal, which cut the last cell; nil for no limit.
     ///   - ellipsis: what marks a cut.
-    func lines(width: Int?, ellipsis: String) -> [String] {
-        let all = [columns.map(\.title)] + rows
-        let widths = columns.indices.map { index in all.map { DisplayWidth.of($0[index]) }.max() ?? 0 }
-        return all.map { row in
+    func forEachLine(width: Int?, ellipsis: String, _ body: (Int, String) -> Void) {
+        let titles = columns.map(\.title)
+        let widths = columns.indices.map { index in
+            rows.reduce(DisplayWidth.of(titles[index])) { max($0, DisplayWidth.of($1[index])) }
+        }
+        for number in 0...rows.count {
+            let row = number == 0 ? titles : rows[number - 1]
             var line = ""
             for (index, cell) in row.enumerated() {
                 let padding = String(repeating: " ", count: widths[index] - DisplayWidth.of(cell))
@@ -35,8 +38,7 @@ struct Table {
                 line += columns[index].alignment == .right ? padding + cell : isLast ? cell : cell + padding
             }
             while line.hasSuffix(" ") { line.removeLast() }
-            guard let width else { return line }
-            return DisplayWidth.cut(line, to: width, ellipsis: ellipsis)
+            body(number, width.map { DisplayWidth.cut(line, to: $0, ellipsis: ellipsis) } ?? line)
         }
     }
 }

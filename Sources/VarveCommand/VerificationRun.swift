@@ -12,9 +12,16 @@ enum VerificationRun {
         let report = try context.withProgress { progress throws(StoreError) in
             try Verifier(repository: repository, options: options, progress: progress).run(onFinding: findings.show)
         }
-        var snapshots = (try? repository.snapshots().snapshots) ?? []
-        if let ids = options.snapshots { snapshots = snapshots.filter { ids.contains($0.id) } }
-        return findings.finish(report, snapshots: snapshots, context.output)
+        let list = try? repository.snapshots()
+        var snapshots = list?.snapshots ?? []
+        var evidence = ExitStatus.ok
+        if let list { DeletionEvidence.showNotes(list, context.output) }
+        // Of a verification of all snapshots those that vanished are findings.
+        if let ids = options.snapshots {
+            snapshots = snapshots.filter { ids.contains($0.id) }
+            evidence = DeletionEvidence.show(vanished: list?.vanished ?? [], context.output)
+        }
+        return ExitStatus.worst([findings.finish(report, snapshots: snapshots, context.output), evidence])
     }
 
     /// Reads a new snapshot back, for `backup --verify`; only what is wrong is shown.

@@ -12,7 +12,9 @@ struct VerifyCommand: Verb {
             compared. --no-key needs no password: it compares every file with its name
             and looks at the ends of packs.
 
-            Exit status 4 means damage or missing packs; every hit file is named.
+            Exit status 4 means damage, missing packs, or DELETION DETECTED: a snapshot that
+            this machine has seen here is gone and nobody deleted it. Every hit file is
+            named. --accept-missing records that you know of vanished snapshots.
 
             Examples:
               varve verify
@@ -25,6 +27,7 @@ struct VerifyCommand: Verb {
     @Option(help: ArgumentHelp("Read a part of it: 1/7 of the packs, or 10%.", valueName: "part"))
     var readDataSubset: String?
     @Flag(help: "Compare files with their names, without a key.") var noKey = false
+    @Flag(help: "Accept for good that snapshots vanished without having been deleted.") var acceptMissing = false
     @Flag(help: "For @DATE: the closest snapshot, before or after.") var nearest = false
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
@@ -39,22 +42,17 @@ struct VerifyCommand: Verb {
         let repository = try context.openRepository()
         if !references.isEmpty {
             let lookup = try SnapshotLookup(repository)
-            var ids: [SnapshotID] = []
-            for text in references {
-                let reference = try SnapshotReference(ArgumentBytes.bytes(text))
-                guard reference.path == nil else {
-                    throw StoreError(.usage, "verify takes whole snapshots, not paths in them", path: text)
-                }
-                let id = try lookup.find(reference, nearest: nearest).id
-                if !ids.contains(id) { ids.append(id) }
-            }
-            options.snapshots = ids
+            let snapshots = try NamedSnapshots.find(references, in: lookup, nearest: nearest, verb: "verify")
+            options.snapshots = snapshots.map(\.id)
+        }
+        if acceptMissing, !context.settings.isDryRun {
+            _ = try DeletionEvidence.accept(SnapshotLookup(repository), repository)
         }
         return try VerificationRun.run(repository, options, context)
     }
 
     private func verifyNames(_ context: Context) throws(StoreError) -> ExitStatus {
-        guard references.isEmpty, !readData, readDataSubset == nil else {
+        guard references.isEmpty, !readData, readDataSubset == nil, !acceptMissing else {
             throw StoreError(.usage, "--no-key verifies the files of a repository and takes nothing else")
         }
         let path = try context.repositoryPath()

@@ -3,6 +3,9 @@ struct JSONFields {
     /// The members not taken yet.
     private(set) var rest: [String: JSONValue]
 
+    /// The members not taken, without the memory of those that were: a manifest keeps it, and lists keep many of those.
+    var remainder: [String: JSONValue] { rest.isEmpty ? [:] : Dictionary(uniqueKeysWithValues: rest.map { ($0, $1) }) }
+
     init(_ value: JSONValue) throws(FormatError) {
         guard let members = value.objectValue else { throw FormatError(.malformed, "not a JSON object") }
         rest = members

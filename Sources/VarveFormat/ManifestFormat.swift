@@ -152,7 +152,7 @@ public struct Manifest: Hashable, Sendable {
         counts = try fields.required("counts") { value throws(FormatError) in try SnapshotCounts(value) }
         errorsTotal = try fields.required("errors_total", JSONConvert.count)
         try readOptional(&fields)
-        extra = fields.rest
+        extra = fields.remainder
     }
 
     private mutating func readOptional(_ fields: inout JSONFields) throws(FormatError) {

@@ -78,6 +78,6 @@ public struct Record: Hashable, Sendable {
             time: header.time, tips: header.tips, sequence: header.sequence,
             details: try fields.optional("details", JSONConvert.object) ?? .object([:]))
         if let kind = RecordKind(rawValue: kind) { _ = try Statement(kind: kind, details: details) }
-        extra = fields.rest
+        extra = fields.remainder
     }
 }

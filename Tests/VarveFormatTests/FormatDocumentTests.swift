@@ -328,7 +328,9 @@ extension FormatDocumentTests {
             }
         }
         var names = CondemnedName.State.allCases.map { CondemnedName(CollectionID(1, 2), $0).text }
-        names += [CondemnedName.State.final, .leaving].map { CondemnedName(CollectionID(1, 2), $0, taker: SessionID(3, 4)).text }
+        names += [CondemnedName.State.final, .leaving].map { state in
+            CondemnedName(CollectionID(1, 2), state, taker: SessionID(3, 4)).text
+        }
         let documented = try document.table("name in condemned", "meaning").flatMap { row in
             row[0].quoted.map { name in
                 name.components(separatedBy: "<id>").joined(separator: CollectionID(1, 2).hex)

@@ -95,7 +95,7 @@ struct SnapshotListTests {
         #expect(found.status == "ok" && found.verification?.level == "data")
     }
 
-    @Test("a tombstone takes a snapshot off the list, a later undelete brings it back, and a later tombstone wins again")
+    @Test("a tombstone takes a snapshot off the list, and of it and an undelete the later one wins")
     func tombstones() throws {
         let kept = try fixture.manifest(1)
         let gone = try fixture.manifest(2, tips: [kept], sequence: 2)

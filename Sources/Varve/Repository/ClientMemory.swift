@@ -5,8 +5,8 @@ package import VarveFormat
 /// What this machine remembers of one repository at one place: evidence against whoever can delete its files, and the
 /// collector's view of other machines' sessions. State, not cache: it cannot be had again from the repository.
 ///
-/// Nothing here ever fails: what cannot be read was never seen, and what cannot be written is not remembered. Every line
-/// of its files carries its own checksum, so that damage is forgotten and not taken for a deletion.
+/// Nothing here ever fails: what cannot be read was never seen, and what cannot be written is not remembered. Every
+/// line of its files carries its own checksum, so that damage is forgotten and not taken for a deletion.
 package final class ClientMemory: Sendable {
     private struct Seen {
         /// When each manifest was seen first, seconds since 1970.
@@ -68,8 +68,7 @@ package final class ClientMemory: Sendable {
         }
     }
 
-    /// How many manifests other places of the repository had when this machine last looked, of those that `isKnown` does
-    /// not answer for.
+    /// How many manifests this machine has seen at other places of the repository, but for those that `isKnown`.
     package func countElsewhere(unless isKnown: (SnapshotID) -> Bool) -> Int {
         var found: Set<SnapshotID> = []
         for name in StateFile.names(root) where name.hasPrefix(prefix) && root + "/" + name != directory {

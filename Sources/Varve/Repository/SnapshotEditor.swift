@@ -158,7 +158,9 @@ public struct SnapshotEditor: Sendable {
         let loader = repository.loader(index)
         let present = Set(try repository.backend.list(RepositoryPath.manifests).map(\.name))
         for snapshot in snapshots {
-            guard !gone.contains(snapshot.id), present.contains(snapshot.id.hex) else { throw Self.tooLate(snapshot.id) }
+            guard !gone.contains(snapshot.id), present.contains(snapshot.id.hex) else {
+                throw Self.tooLate(snapshot.id)
+            }
             do throws(StoreError) {
                 try TreeCompleteness.check(snapshot.manifest.treeRoot, loader, index)
             } catch {

@@ -22,7 +22,8 @@ final class StatementReader: Sendable {
     }
 
     func read() throws(StoreError) -> Result {
-        let threads = min(repository.threadCount, names.count / 32)
+        // More than there are processors: a cold file is waited for.
+        let threads = min(4 * repository.threadCount, 16, names.count / 32)
         if threads > 1 {
             try Threads.run(threads) { [self] _ throws(StoreError) in try work() }
         } else {

@@ -122,4 +122,6 @@ public struct ArchiveReport: Sendable {
     public let bytesUnchanged: UInt64
     /// Bytes read of files whose times, size and inode were as the last capture saw them.
     public let bytesUnmodified: UInt64
+    /// Snapshots that had vanished when the capture began, see `SnapshotList.vanished`.
+    public let vanished: [SnapshotID]
 }

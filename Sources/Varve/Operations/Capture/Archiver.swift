@@ -61,10 +61,10 @@ public struct Archiver: Sendable {
         guard let root = run.root.withLock({ $0 }) else { throw StoreError(.failed, "no tree was made") }
         if options.skipsIfUnchanged, let parent, parent.manifest.treeRoot == root {
             try commit.keepWithoutSnapshot(for: parent.id)
-            return report(run, nil, commit.preview(root: root))
+            return report(run, snapshots, nil, commit.preview(root: root))
         }
         let (id, manifest) = try commit.finish(root: root)
-        return report(run, id, manifest)
+        return report(run, snapshots, id, manifest)
     }
 
     private func dryRun(_ start: Timestamp) throws(StoreError) -> ArchiveReport {
@@ -80,7 +80,7 @@ public struct Archiver: Sendable {
         let manifest = statement.manifest(
             run, root: root, state: .complete, tips: snapshots.tips, sequence: snapshots.nextSequence, replaces: [],
             packs: (0, 0))
-        return report(run, nil, manifest)
+        return report(run, snapshots, nil, manifest)
     }
 
     private func makeRun(
@@ -110,11 +110,13 @@ public struct Archiver: Sendable {
             remedy: "check the paths and exclusions; --allow-empty makes an empty snapshot")
     }
 
-    private func report(_ run: ArchiveRun, _ id: SnapshotID?, _ manifest: Manifest) -> ArchiveReport {
+    private func report(
+        _ run: ArchiveRun, _ snapshots: SnapshotList, _ id: SnapshotID?, _ manifest: Manifest
+    ) -> ArchiveReport {
         let errors = run.errors
         return ArchiveReport(
             snapshotID: id, manifest: manifest, errors: errors.list, notices: errors.notices,
             isUnchanged: id == nil && !options.isDryRun, bytesUnchanged: run.totals.bytesUnchanged,
-            bytesUnmodified: run.totals.bytesUnmodified)
+            bytesUnmodified: run.totals.bytesUnmodified, vanished: snapshots.vanished)
     }
 }

@@ -59,7 +59,7 @@ struct SnapshotStatement {
     /// Interrupted snapshots of the same job that the next manifest stands for.
     var interrupted: [SnapshotID] {
         let paths = options.allPaths
-        return snapshots.snapshots.filter { snapshot in
+        return (snapshots.snapshots + snapshots.superseded).filter { snapshot in
             let manifest = snapshot.manifest
             return manifest.state == .interrupted && manifest.host == options.host && manifest.job == options.job
                 && manifest.paths == paths

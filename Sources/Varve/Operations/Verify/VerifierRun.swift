@@ -98,7 +98,7 @@ struct VerifierRun {
             }
         }
         for id in options.snapshots == nil ? list.vanished : [] {
-            let message = "DELETION DETECTED: the snapshot \(id.hex) was here and is gone, and nobody deleted it by varve"
+            let message = "DELETION DETECTED: snapshot \(id.hex) was here and is gone, and was not deleted by varve"
             findings.append(Finding(.missingSnapshot, message, file: RepositoryPath.file(.manifest, id), snapshot: id))
         }
         return findings
