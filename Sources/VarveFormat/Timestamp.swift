@@ -65,16 +65,16 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 
 /// A day of the proleptic Gregorian calendar. The arithmetic counts years from March, so that the leap day is the
 /// last of its year, in eras of 400 years, which all have 146,097 days.
-struct CivilDate: Hashable {
-    let year, month, day: Int64
+package struct CivilDate: Hashable, Sendable {
+    package let year, month, day: Int64
 
-    init(year: Int64, month: Int64, day: Int64) {
+    package init(year: Int64, month: Int64, day: Int64) {
         self.year = year
         self.month = month
         self.day = day
     }
 
-    init(daysSince1970 days: Int64) {
+    package init(daysSince1970 days: Int64) {
         let shifted = days + 719_468  // days since 0000-03-01
         let era = shifted.flooredQuotient(146_097)
         let dayOfEra = shifted - era * 146_097
@@ -86,7 +86,7 @@ struct CivilDate: Hashable {
         year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
     }
 
-    var daysSince1970: Int64 {
+    package var daysSince1970: Int64 {
         let yearFromMarch = month <= 2 ? year - 1 : year
         let era = yearFromMarch.flooredQuotient(400)
         let yearOfEra = yearFromMarch - era * 400
@@ -94,7 +94,7 @@ struct CivilDate: Hashable {
         return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 
-    static func dayCount(year: Int64, month: Int64) -> Int64 {
+    package static func dayCount(year: Int64, month: Int64) -> Int64 {
         switch month {
         case 2: (year % 4 == 0 && year % 100 != 0) || year % 400 == 0 ? 29 : 28
         case 4, 6, 9, 11: 30

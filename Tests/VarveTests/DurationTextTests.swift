@@ -22,4 +22,13 @@ struct DurationTextTests {
     func refuses(_ text: String) {
         #expect { try DurationText.parse(text) } throws: { ($0 as? StoreError)?.code == .usage }
     }
+
+    @Test(
+        "a number of seconds becomes the largest unit that divides it",
+        arguments: [(0, "0s"), (90, "90s"), (120, "2m"), (172_800, "2d"), (14 * 86_400, "14d"), (31_536_000, "1y")]
+            as [(Int64, String)])
+    func writes(_ seconds: Int64, _ text: String) throws {
+        #expect(DurationText.text(seconds) == text)
+        #expect(try DurationText.parse(text) == seconds)
+    }
 }

@@ -25,6 +25,16 @@ package enum DurationText {
         return total
     }
 
+    /// The text of a number of seconds in the largest unit that divides it, `90d` for instance; weeks are left out, as
+    /// people count 14 days and not always 2 weeks.
+    package static func text(_ seconds: Int64) -> String {
+        for (unit, letter) in [(365 * 86_400, "y"), (86_400, "d"), (3_600, "h"), (60, "m")] as [(Int64, String)]
+        where seconds > 0 && seconds % unit == 0 {
+            return "\(seconds / unit)\(letter)"
+        }
+        return "\(seconds)s"
+    }
+
     private static func seconds(in unit: UInt8) -> Int64? {
         switch unit {
         case UInt8(ascii: "s"): 1
