@@ -104,6 +104,19 @@ struct RetentionClockTests {
         #expect(plan.reasons(30) == ["daily 2025-10-16", "claims 1970-01-01, not believed"])
     }
 
+    @Test("a clock that is minutes ahead is believed, as far as first sight")
+    func skew() throws {
+        let snapshots = Fixture.series(6, every: Self.day).map { snapshot in
+            var ahead = snapshot
+            ahead.firstSeen = snapshot.time
+            ahead.time = snapshot.time.adding(290)
+            return ahead
+        }
+        let plan = try Fixture.plan(snapshots, .init(.daily, .count(2)))
+        #expect(plan.reasons(5) == ["daily 2025-10-15"])
+        #expect(plan.decisions.map(\.time) == snapshots.reversed().map(\.firstSeen))
+    }
+
     @Test("backups that overlap are no contradiction")
     func overlap() throws {
         let snapshots = [(1, "2025-10-14T02:00:00Z"), (2, "2025-10-15T04:00:00Z"), (3, "2025-10-15T02:00:00Z")]

@@ -173,7 +173,7 @@ private struct RetentionRun {
     private func decision(_ place: RetentionClock.Place) -> RetentionDecision {
         let candidate = candidates[place.candidate]
         var (keeps, reasons) = outcome(place)
-        if place.time != candidate.time {
+        if place.trust == .weak, place.time != candidate.time {
             let claimed = LocalMoment(candidate.time, calendar).dayName
             reasons.append("claims \(claimed), not believed")
         }

@@ -12,7 +12,7 @@ import VarveFormat
 /// - Earlier than one of the same look: one of the two is wrong, and nothing tells which. It is in doubt, and stays.
 ///
 /// Backups that overlap, and clocks that are set right, put times in disorder without any ill will: up to a day of it
-/// is let pass. A time that does not stand never counts against others, and takes no place from one that stands.
+/// is let pass, and clocks may differ by minutes. A time that does not stand never counts against others, and takes no place from one that stands.
 struct RetentionClock {
     enum Trust: Equatable {
         /// The claimed time agrees with the order.
@@ -35,6 +35,8 @@ struct RetentionClock {
 
     /// How much disorder is let pass, in seconds.
     private static let tolerance: Int64 = 86_400
+    /// By how much the clock of a client may be ahead of this machine's, in seconds.
+    private static let skew: Int64 = 300
 
     private struct Sight {
         let candidate: Int
@@ -50,13 +52,13 @@ struct RetentionClock {
         places.reserveCapacity(group.count)
         var floor: (time: Timestamp, seen: Timestamp, candidate: Int)?
         for (rank, sight) in sights(group, candidates, now).enumerated() {
-            var time = sight.claimed
+            var time = min(sight.claimed, sight.seen)
             var trust = Trust.stands
-            if sight.claimed > sight.seen {
-                (time, trust) = (sight.seen, .weak)
-            } else if let floor, sight.claimed < floor.time {
+            if sight.claimed > sight.seen.adding(skew) {
                 trust = .weak
-                if sight.claimed.adding(tolerance) < floor.time {
+            } else if let floor, time < floor.time {
+                trust = .weak
+                if time.adding(tolerance) < floor.time {
                     if floor.seen < sight.seen { time = sight.seen } else { trust = .doubtful(against: floor.candidate) }
                 }
             } else if candidates[sight.candidate].isOrdinary {
