@@ -14,7 +14,9 @@ struct RetentionRulesTests {
         #expect(try RetentionRules.span("all") == .unlimited)
     }
 
-    @Test("anything else is a usage error", arguments: ["", "-1", "7 d", "d", "+3", "1.5", "99999999999999999999", "All"])
+    @Test("anything else is a usage error", arguments: [
+        "", "-1", "7 d", "d", "+3", "1.5", "99999999999999999999", "All",
+    ])
     func refused(_ text: String) {
         #expect { try RetentionRules.span(text) } throws: { ($0 as? StoreError)?.code == .usage }
     }
@@ -38,7 +40,9 @@ struct RetentionRulesTests {
         }
     }
 
-    @Test("the calendar is the one that times are shown in", arguments: [0, 951_782_400, 1_750_086_400, -86_401] as [Int64])
+    @Test("the calendar is the one that times are shown in", arguments: [
+        0, 951_782_400, 1_750_086_400, -86_401,
+    ] as [Int64])
     func calendar(_ seconds: Int64) {
         let offset = RetentionRules.localCalendar().offset(seconds)
         let shown = LocalTime.text(Timestamp(seconds: seconds))

@@ -76,8 +76,9 @@ struct RetentionPropertyTests {
             #expect(plan.decisions.allSatisfy { !$0.reasons.isEmpty && !$0.reasons.contains("") }, "seed \(seed)")
             #expect(plan.kept + plan.dropped.count == snapshots.count, "seed \(seed)")
             let kept = plan.keptIDs
-            for snapshot in snapshots where snapshot.isPinned || snapshot.holdUntil != nil || snapshot.origin == .safety {
-                #expect(kept.contains(snapshot.id), "seed \(seed)")
+            for snapshot in snapshots {
+                let isProtected = snapshot.isPinned || snapshot.holdUntil != nil || snapshot.origin == .safety
+                #expect(!isProtected || kept.contains(snapshot.id), "seed \(seed)")
             }
             let finished = Set(snapshots.filter { $0.state != .interrupted && $0.origin != .safety }.map(\.id))
             for group in plan.groups where group.decisions.contains(where: { finished.contains($0.id) }) {

@@ -12,7 +12,8 @@ import VarveFormat
 /// - Earlier than one of the same look: one of the two is wrong, and nothing tells which. It is in doubt, and stays.
 ///
 /// Backups that overlap, and clocks that are set right, put times in disorder without any ill will: up to a day of it
-/// is let pass, and clocks may differ by minutes. A time that does not stand never counts against others, and takes no place from one that stands.
+/// is let pass, and clocks may differ by minutes. A time that does not stand never counts against others, and takes no
+/// place from one that stands.
 struct RetentionClock {
     enum Trust: Equatable {
         /// The claimed time agrees with the order.
@@ -59,7 +60,8 @@ struct RetentionClock {
             } else if let floor, time < floor.time {
                 trust = .weak
                 if time.adding(tolerance) < floor.time {
-                    if floor.seen < sight.seen { time = sight.seen } else { trust = .doubtful(against: floor.candidate) }
+                    let wasSeenLater = floor.seen < sight.seen
+                    if wasSeenLater { time = sight.seen } else { trust = .doubtful(against: floor.candidate) }
                 }
             } else if candidates[sight.candidate].isOrdinary {
                 floor = (time, sight.seen, sight.candidate)

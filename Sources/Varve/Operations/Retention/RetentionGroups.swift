@@ -20,7 +20,8 @@ public struct RetentionGroupKey: Hashable, Sendable {
 
     /// Bytes that put groups in order.
     fileprivate var order: [UInt8] {
-        let parts = [Array((host ?? "").utf8), Array((job ?? "").utf8)] + (paths ?? []) + (tags ?? []).map { Array($0.utf8) }
+        let names = [host ?? "", job ?? ""].map { Array($0.utf8) }
+        let parts = names + (paths ?? []) + (tags ?? []).map { Array($0.utf8) }
         return Array(parts.joined(separator: [0]))
     }
 }

@@ -14,9 +14,9 @@ public struct RetentionCalendar: Sendable {
 
 /// A period of local time, of which a rule keeps the newest snapshot.
 ///
-/// Days, weeks, months and years are those of the local calendar, however many hours the clock changes leave them; weeks
-/// begin on Monday and belong to the year of their Thursday (ISO 8601). An hour begins when the local clock shows a full
-/// hour; the hour that the end of summer time repeats is two hours, the one that its beginning skips does not exist.
+/// Days, weeks, months and years are those of the local calendar, however many hours the clock changes leave them;
+/// weeks begin on Monday and belong to the year of their Thursday (ISO 8601). An hour is what the local clock names so:
+/// the one that the end of summer time repeats is two hours, the one that its beginning skips does not exist.
 public enum RetentionPeriod: String, Sendable, CaseIterable {
     case hourly, daily, weekly, monthly, yearly
 
