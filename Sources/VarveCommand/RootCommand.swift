@@ -42,7 +42,9 @@ struct RootCommand: ParsableCommand {
                 ]),
             CommandGroup(
                 name: "Care",
-                subcommands: [VerifyCommand.self, RepairCommand.self, KeyCommand.self, DoctorCommand.self]),
+                subcommands: [
+                    ForgetCommand.self, VerifyCommand.self, RepairCommand.self, KeyCommand.self, DoctorCommand.self,
+                ]),
             CommandGroup(
                 name: "Other",
                 subcommands: [

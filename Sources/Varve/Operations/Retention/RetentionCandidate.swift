@@ -43,6 +43,20 @@ public struct RetentionCandidate: Sendable {
         self.paths = paths
     }
 
+    /// Takes what rules look at from a snapshot.
+    public init(_ snapshot: Snapshot) {
+        let manifest = snapshot.manifest
+        self.init(
+            id: snapshot.id, sequence: snapshot.sequence, time: manifest.time, firstSeen: snapshot.firstSeen,
+            host: manifest.host, job: manifest.job, paths: manifest.paths)
+        tags = snapshot.tags
+        state = manifest.state
+        origin = manifest.origin
+        isPinned = snapshot.isPinned
+        holdUntil = snapshot.holdUntil
+        bytesStored = UInt64(max(0, manifest.bytes.stored))
+    }
+
     /// Neither a checkpoint nor a safety snapshot: what rules count.
     var isOrdinary: Bool { state != .interrupted && origin != .safety }
 }
