@@ -106,6 +106,15 @@ package final class PackWriter {
         if (pack?.blobCount ?? 0) + pendingBlobs.count >= Self.packBlobCount { try closeFrame() }
     }
 
+    /// Adds a frame that is encoded already, behind what was added before. Its blobs must be of this kind of pack and at
+    /// most `packBlobCount`.
+    ///
+    /// - Throws: what the storage or the sink throws.
+    func append(_ encoded: FrameEncoder.Frame, rawLength: Int, _ blobs: [PackBlob]) throws(StoreError) {
+        try closeFrame()
+        try put(encoded, rawLength: rawLength, blobs)
+    }
+
     /// Closes the open frame and the open pack and hands the pack over.
     package func flush() throws(StoreError) {
         try closeFrame()
@@ -135,9 +144,13 @@ package final class PackWriter {
     private func write(_ raw: UnsafeRawBufferPointer, _ blobs: [PackBlob]) throws(StoreError) {
         let encoded = try encoder.encode(raw)
         try checker?.check(encoded, raw)
+        try put(encoded, rawLength: raw.count, blobs)
+    }
+
+    private func put(_ encoded: FrameEncoder.Frame, rawLength: Int, _ blobs: [PackBlob]) throws(StoreError) {
         let pack = try openPack()
         do throws(StoreError) {
-            try pack.append(encoded, rawLength: raw.count, blobs)
+            try pack.append(encoded, rawLength: rawLength, blobs)
         } catch {
             abandon()
             throw error

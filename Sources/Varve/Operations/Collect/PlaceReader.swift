@@ -24,19 +24,22 @@ final class PlaceReader {
         _ positions: ArraySlice<Int>, inFrame frame: Int,
         visit: (_ position: Int, _ blob: UnsafeRawBufferPointer) throws(StoreError) -> Void
     ) throws(StoreError) {
-        var damaged: [Int] = []
+        var damaged = Array(positions)
+        var raw: UnsafeRawBufferPointer?
         var failure: StoreError?
         do throws(StoreError) {
-            let raw = try decode(frame)
+            raw = try decode(frame)
+        } catch {
+            guard error.isDamage || error.code == .missing else { throw error }
+            failure = error
+        }
+        if let raw {
             let blobs = slices(of: raw, frame, positions)
             let isWhole = check(positions, blobs)
+            damaged.removeAll()
             for (index, position) in positions.enumerated() {
                 if isWhole[index] { try visit(position, blobs[index]) } else { damaged.append(position) }
             }
-        } catch {
-            guard error.isDamage || error.code == .missing, damaged.isEmpty else { throw error }
-            failure = error
-            damaged = Array(positions)
         }
         for position in damaged {
             let blob = try readElsewhere(position, failure)
@@ -44,26 +47,32 @@ final class PlaceReader {
         }
     }
 
-    /// Decodes a frame and hands it out together with its bytes as they are encoded, once every blob of it was checked.
+    /// Decodes a frame, checks every blob of it, and hands out the frame's bytes as they are encoded.
     ///
-    /// - Throws: as `read` does, but other places are not tried.
+    /// - Returns: false if the frame is not whole: then nothing was handed out.
+    /// - Throws: what the storage and `visit` throw.
     func readWhole(
         _ frame: Int, visit: (_ encoded: FrameEncoder.Frame, _ rawLength: Int) throws(StoreError) -> Void
-    ) throws(StoreError) {
+    ) throws(StoreError) -> Bool {
         let location = census.location(ofFrame: frame)
-        let handle = try packs.handle(location.pack, kind: location.kind)
-        let raw = reserve(location.rawLength)
         let positions = Array(census.positions(inFrame: frame))
+        let raw = reserve(location.rawLength)
         // What `visit` throws is not about this frame.
         var failure: StoreError?
-        try frames.read(handle, location, into: raw) { encoded throws(StoreError) in
-            let isWhole = check(positions[...], slices(of: UnsafeRawBufferPointer(raw), frame, positions[...]))
-            guard isWhole.allSatisfy(\.self) else {
-                throw StoreError(.damaged, "a blob of it does not hash to its id")
+        var isWhole = false
+        do throws(StoreError) {
+            let handle = try packs.handle(location.pack, kind: location.kind)
+            try frames.read(handle, location, into: raw) { encoded throws(StoreError) in
+                let blobs = slices(of: UnsafeRawBufferPointer(raw), frame, positions[...])
+                isWhole = check(positions[...], blobs).allSatisfy(\.self)
+                guard isWhole else { return }
+                do throws(StoreError) { try visit(encoded, location.rawLength) } catch { failure = error }
             }
-            do throws(StoreError) { try visit(encoded, location.rawLength) } catch { failure = error }
+        } catch {
+            guard error.isDamage || error.code == .missing else { throw error }
         }
         if let failure { throw failure }
+        return isWhole
     }
 
     private func decode(_ frame: Int) throws(StoreError) -> UnsafeRawBufferPointer {

@@ -1,0 +1,106 @@
+public import VarveFormat
+
+/// What snapshots cost: how much of what they hold they share with the others, and what comes free when they go.
+///
+/// Sizes as stored are estimates: of each frame a blob takes the share that it has of the plaintext.
+public struct SpaceReport: Sendable {
+    /// Plaintext bytes that only these snapshots hold.
+    public private(set) var uniqueBytes: UInt64 = 0
+    /// Plaintext bytes that other snapshots hold too.
+    public private(set) var sharedBytes: UInt64 = 0
+    /// Stored bytes that come free, all in all: at once, or when the packs that they lie in are rewritten.
+    public private(set) var freedBytes: UInt64 = 0
+    /// Stored bytes in packs that nothing else needs, which go without rewriting.
+    public private(set) var freedAtOnceBytes: UInt64 = 0
+    /// Different blobs that only these snapshots hold.
+    public private(set) var uniqueBlobs = 0
+
+    /// What a collection could free now.
+    public struct Reclaimable: Sendable {
+        /// Stored bytes of packs that nothing references.
+        public fileprivate(set) var unreferencedBytes: UInt64 = 0
+        /// Stored bytes of dead blobs, and of all but one copy of live ones, in other packs.
+        public fileprivate(set) var unusedBytes: UInt64 = 0
+    }
+
+    /// Compares some snapshots with all others that count. Reads every tree and list.
+    ///
+    /// - Throws: `notFound` if one of them is not there; `damaged` or `missing` if a tree is; `interrupted`; what the
+    ///   storage throws.
+    public init(
+        of repository: Repository, without ids: [SnapshotID], progress: Progress
+    ) throws(StoreError) {
+        let list = try repository.snapshots()
+        let chosen = Set(ids)
+        for id in ids where list.all[id] == nil {
+            throw StoreError(.notFound, "there is no snapshot \(id.hex)")
+        }
+        let others = list.snapshots.filter { !chosen.contains($0.id) }.map(\.manifest.treeRoot)
+        let census = try BlobCensus(reading: repository, progress: progress)
+        let these = try LiveBlobs.marking(
+            ids.compactMap { list.all[$0]?.treeRoot }, in: census, repository: repository, progress: progress)
+        let rest = try LiveBlobs.marking(others, in: census, repository: repository, progress: progress)
+        add(census, these, rest)
+    }
+
+    private mutating func add(_ census: BlobCensus, _ these: LiveBlobs, _ rest: LiveBlobs) {
+        var freed = 0.0
+        for pack in census.packs where pack.isPresent {
+            var freedHere = 0.0
+            var isNeeded = false
+            for frame in pack.frames {
+                var raw = 0
+                for position in census.positions(inFrame: frame) {
+                    if rest.contains(position) { isNeeded = true }
+                    guard these.contains(position) else { continue }
+                    let length = census.table.length(position)
+                    if !rest.contains(position) { raw += length }
+                    guard isFirstPresent(position, census) else { continue }
+                    if rest.contains(position) {
+                        sharedBytes += UInt64(length)
+                    } else {
+                        uniqueBytes += UInt64(length)
+                        uniqueBlobs += 1
+                    }
+                }
+                let location = census.frames[frame]
+                freedHere += Double(raw) / Double(location.rawLength) * Double(location.storedLength)
+            }
+            freed += freedHere
+            if !isNeeded { freedAtOnceBytes += UInt64(freedHere) }
+        }
+        freedBytes = max(UInt64(freed), freedAtOnceBytes)
+    }
+
+    /// Whether this is the first of the blob's places in packs that are there.
+    private func isFirstPresent(_ position: Int, _ census: BlobCensus) -> Bool {
+        census.table.next(position) == position
+            || census.positions(sameAs: position).allSatisfy {
+                $0 >= position || !census.packs[census.packNumber(ofPosition: $0)].isPresent
+            }
+    }
+
+    /// What a collection could free now, if it rewrote every pack that holds waste. Reads every tree and list.
+    ///
+    /// - Throws: as `init` does.
+    public static func reclaimable(
+        in repository: Repository, progress: Progress
+    ) throws(StoreError) -> Reclaimable {
+        let list = try repository.snapshots()
+        let census = try BlobCensus(reading: repository, progress: progress)
+        if let problem = census.problems.first { throw problem }
+        let live = try LiveBlobs.marking(
+            list.snapshots.map(\.manifest.treeRoot), in: census, repository: repository, progress: progress)
+        let choice = PlaceChoice(census, live, condemned: [])
+        var result = Reclaimable()
+        for (number, pack) in census.packs.enumerated() where pack.isPresent {
+            if !choice.hasLiveBlobs[number] {
+                result.unreferencedBytes += pack.length
+            } else {
+                let frames = pack.frames.reduce(0) { $0 + UInt64(census.frames[$1].storedLength) }
+                result.unusedBytes += frames - min(frames, choice.storedKeptBytes(number))
+            }
+        }
+        return result
+    }
+}
