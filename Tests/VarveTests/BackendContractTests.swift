@@ -234,6 +234,29 @@ import VarveFormat
         #expect(try backend.read("keys/a", limit: 1) == winners.withLock { $0 })
         #expect(try fixture.names("keys") == ["a"])
     }
+
+    @Test("Files move into a directory, whatever of them is gone or lies there already", arguments: Kind.allCases)
+    func move(kind: Kind) throws {
+        let fixture = try Fixture(kind)
+        let backend = fixture.backend
+        try backend.makeDirectory("sessions/out")
+        for name in ["a", "b"] { try backend.putIfAbsent("manifests/\(name)", Array(name.utf8), session: nil) }
+        try backend.putIfAbsent("sessions/out/b", Array("old".utf8), session: nil)
+        try backend.move(["manifests/a", "manifests/gone", "manifests/b"], into: "sessions/out")
+        #expect(try fixture.names("manifests").isEmpty && fixture.names("sessions/out") == ["a", "b"])
+        #expect(try backend.read("sessions/out/b", limit: 10) == Array("b".utf8))
+    }
+
+    @Test("Nothing moves into a directory that is gone", arguments: Kind.allCases)
+    func moveNowhere(kind: Kind) throws {
+        let fixture = try Fixture(kind)
+        try fixture.backend.putIfAbsent("manifests/a", [1], session: nil)
+        let error = #expect(throws: StoreError.self) {
+            try fixture.backend.move(["manifests/a"], into: "sessions/gone")
+        }
+        #expect(error?.code == .missing)
+        #expect(try fixture.names("manifests") == ["a"])
+    }
 }
 
 extension BackendContractTests.Fixture {

@@ -67,6 +67,9 @@ package protocol Backend: AnyObject, Sendable {
     func makeDirectory(_ path: String) throws(StoreError)
     /// Renames a file or directory, durable. `missing` if absent, `exists` if the new name is taken.
     func rename(_ path: String, to newPath: String) throws(StoreError)
+    /// Renames files into a directory, under the last components of their names, durable when it returns. One that is
+    /// gone is left out, one that lies there already is replaced. `missing` if there is no such directory.
+    func move(_ paths: [String], into directory: String) throws(StoreError)
     /// Removes a file or an empty directory; absent is success.
     func remove(_ path: String) throws(StoreError)
     /// Removes a directory with all it holds; absent is success.
@@ -84,4 +87,24 @@ package protocol Backend: AnyObject, Sendable {
 
     /// Free bytes for an ordinary user at the place, nil where unknown.
     func freeSpace() -> UInt64?
+}
+
+extension Backend {
+    package func move(_ paths: [String], into directory: String) throws(StoreError) {
+        for path in paths {
+            let newPath = LayerPath.join(directory, LayerPath.name(path))
+            do throws(StoreError) {
+                do throws(StoreError) {
+                    try rename(path, to: newPath)
+                } catch where error.code == .exists {
+                    try remove(newPath)
+                    try rename(path, to: newPath)
+                }
+            } catch where error.code == .missing {
+                let parent = LayerPath.parent(directory)
+                let isThere = try list(parent).contains { $0.isDirectory && $0.name == LayerPath.name(directory) }
+                if !isThere { throw StoreError(.missing, "there is no such directory", path: directory) }
+            }
+        }
+    }
 }

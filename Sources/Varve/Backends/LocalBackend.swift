@@ -78,6 +78,36 @@ package final class LocalBackend: Backend {
         }
     }
 
+    package func move(_ paths: [String], into directory: String) throws(StoreError) {
+        var changed: Set<String> = []
+        for path in paths {
+            do throws(StoreError) {
+                try move(path, to: LayerPath.join(directory, LayerPath.name(path)))
+                changed.insert(LayerPath.parent(path))
+            } catch where error.errno == ENOENT {
+                do throws(StoreError) {
+                    _ = try layer.entry(directory)
+                } catch {
+                    throw translated(error, directory)
+                }
+            } catch {
+                throw translated(error, path)
+            }
+        }
+        guard !changed.isEmpty else { return }
+        try syncDirectories([directory] + changed.sorted())
+    }
+
+    private func move(_ path: String, to newPath: String) throws(StoreError) {
+        do throws(StoreError) {
+            try layer.rename(path, to: newPath)
+        } catch where error.errno == EEXIST {
+            // A crash between the syncs of two directories may leave a file both names.
+            try layer.unlink(newPath)
+            try layer.rename(path, to: newPath)
+        }
+    }
+
     package func remove(_ path: String) throws(StoreError) {
         do throws(StoreError) {
             try layer.unlink(path)

@@ -30,6 +30,15 @@ package struct ProcessIdentity: Sendable, Hashable {
         return start != info.startTime
     }
 
+    /// When the process behind a session of this host and boot began; nil for any other.
+    package func start(of info: SessionInfo) -> Timestamp? {
+        guard info.host == host, !bootID.isEmpty, info.bootID == bootID,
+            let uptime = Self.text("/proc/uptime").split(separator: " ").first.flatMap({ Double($0) })
+        else { return nil }
+        let age = uptime - Double(info.startTime) / Double(max(1, sysconf(Int32(_SC_CLK_TCK))))
+        return Timestamp(seconds: Timestamp.now().seconds - Int64(max(0, age)), nanoseconds: 0)
+    }
+
     /// Field 22 of /proc/PID/stat; nil if there is no such process. The command name before it may hold anything, so
     /// fields are counted from the last closing parenthesis.
     private static func startTime(of pid: Int) -> UInt64? {

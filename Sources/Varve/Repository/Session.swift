@@ -1,8 +1,9 @@
+import Glibc
 import Synchronization
 package import VarveFormat
 
-/// A running writer or reader as others see it: a directory in the repository with `info`, `beat` and, of writers,
-/// `seen` (FORMAT.md section 12). While it is open, a collector deletes nothing that it relies on.
+/// A running writer, reader or collector as others see it: a directory in the repository with `info`, `beat` and, of
+/// writers, `seen` (FORMAT.md section 12). While it is open, a collector deletes nothing that it relies on.
 package final class Session: Sendable {
     package let id: SessionID
     /// The names in condemned/ when the session was opened.
@@ -28,12 +29,44 @@ package final class Session: Sendable {
     package static func directory(_ id: SessionID) -> String { "sessions/\(id.hex)" }
 
     /// Opens a writer's session, in the order that FORMAT.md section 12 demands, after ending those of this host whose
-    /// process is gone. Another program may judge a session dead before its `info` is written: then a new one is made.
+    /// process is gone.
     package static func openWriter(on backend: any Backend, program: String) throws(StoreError) -> Session {
-        try expireDead(on: backend)
+        try SessionExpiry.endDead(on: backend)
+        return try openUndisturbed(.writer, on: backend, program: program)
+    }
+
+    /// Opens a collector's session: there is only one at a time.
+    ///
+    /// - Throws: `busy` while another collector runs.
+    package static func openCollector(on backend: any Backend, program: String) throws(StoreError) -> Session {
+        try SessionExpiry.endDead(on: backend)
+        var others: [SessionEntry] = []
+        for _ in 0..<4 {
+            let session = try openUndisturbed(.collector, on: backend, program: program)
+            do throws(StoreError) {
+                others = try SessionEntry.list(on: backend).filter { $0.kind == .collector && $0.id != session.id }
+            } catch {
+                session.close()
+                throw error
+            }
+            if others.isEmpty { return session }
+            session.close()
+            // Two that begin together see each other, and both step back.
+            _ = usleep(UInt32.random(in: 20_000...120_000))
+        }
+        let other = others.first?.info.map { " on host \($0.host), process \($0.pid)" } ?? ""
+        throw StoreError(
+            .busy, "another collection is running\(other)",
+            remedy: "wait for it with --wait; one that died on another host is ended by two runs a day apart")
+    }
+
+    /// Opens a session; another program may judge it dead before its `info` is written: then a new one is made.
+    private static func openUndisturbed(
+        _ kind: SessionKind, on backend: any Backend, program: String
+    ) throws(StoreError) -> Session {
         for _ in 0..<4 {
             do {
-                return try open(.writer, on: backend, program: program, snapshots: [])
+                return try open(kind, on: backend, program: program, snapshots: [])
             } catch {
                 guard error.code == .missing || error.code == .sessionLost else { throw error }
             }
@@ -82,28 +115,6 @@ package final class Session: Sendable {
             // This process lives on, so that nobody else would take the session for dead.
             try? backend.removeTree(directory)
             throw error
-        }
-    }
-
-    /// Ends the sessions of this host whose process is gone, and removes what a crash left of ended ones. A directory
-    /// without `info` is a session killed (or, at worst, interrupted: it starts anew) in its first moments.
-    private static func expireDead(on backend: any Backend) throws(StoreError) {
-        for entry in try backend.list("sessions") where entry.isDirectory {
-            if entry.name.hasSuffix("-gone") {
-                try? backend.removeTree("sessions/\(entry.name)")
-                continue
-            }
-            guard let id = SessionID(hex: entry.name) else { continue }
-            let bytes: [UInt8]
-            do {
-                bytes = try backend.read("\(directory(id))/info", limit: FormatLimits.config)
-            } catch {
-                if error.code == .missing { _ = try? backend.expire(session: id) }
-                continue
-            }
-            if let info = try? SessionInfo(parsing: bytes), ProcessIdentity.current.isGone(info) {
-                _ = try? backend.expire(session: id)
-            }
         }
     }
 

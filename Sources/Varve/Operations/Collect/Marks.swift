@@ -1,0 +1,32 @@
+import VarveFormat
+
+/// A count of all blobs with those marked that snapshots need.
+struct Marks: Sendable {
+    let census: BlobCensus
+    let live: LiveBlobs
+
+    /// - Throws: `damaged` where nobody can know what is needed.
+    init(_ repository: Repository, roots: [BlobID], progress: Progress) throws(StoreError) {
+        progress.update { $0.phase = "reading" }
+        census = try BlobCensus(reading: repository, progress: progress)
+        if let problem = census.problems.first {
+            throw Self.refusal(
+                problem, remedy: "see varve verify for what is damaged; varve repair index makes index files anew")
+        }
+        do throws(StoreError) {
+            live = try LiveBlobs.marking(roots, in: census, repository: repository, progress: progress)
+        } catch where error.code == .missing || error.isDamage {
+            throw Self.refusal(error, remedy: "see varve verify for what is damaged or missing")
+        }
+    }
+
+    /// Whether the marks are those of these roots.
+    func isFor(_ roots: [BlobID]) -> Bool { Set(live.roots) == Set(roots) }
+
+    /// Whatever keeps a collection from knowing what is needed counts as damage here.
+    private static func refusal(_ error: StoreError, remedy: String) -> StoreError {
+        StoreError(
+            .damaged, "nothing was deleted: \(error.message)", path: error.path, remedy: error.remedy ?? remedy,
+            errno: error.errno)
+    }
+}
