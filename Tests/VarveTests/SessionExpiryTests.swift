@@ -6,7 +6,9 @@ import VarveFormat
     private let now = Timestamp(seconds: 1_750_000_000)
 
     /// A repository with a session of another host, and this machine's memory.
-    private func scene() throws -> (backend: MemoryBackend, memory: ClientMemory, directory: TemporaryDirectory, String) {
+    private func scene() throws -> (
+        backend: MemoryBackend, memory: ClientMemory, directory: TemporaryDirectory, id: String
+    ) {
         let backend = MemoryBackend()
         try backend.createLayout(directories: ["condemned", "sessions"])
         let id = String(repeating: "7", count: 32)

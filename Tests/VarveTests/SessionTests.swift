@@ -110,6 +110,31 @@ struct SessionTests {
         #expect(try backend.list("manifests").isEmpty)
     }
 
+    @Test("a session that was ended can publish nothing, neither what it began nor anything new")
+    func fencedWrites() throws {
+        let directory = try TemporaryDirectory()
+        for backend in [MemoryBackend(), LocalBackend(path: directory.path + "/repository")] as [any Backend] {
+            try backend.createLayout(directories: ["condemned", "index", "manifests", "records", "sessions"])
+            let session = try Session.openWriter(on: backend, program: "test")
+            let upload = try backend.beginUpload(session: session.id)
+            #expect(try backend.expire(session: session.id))
+            let attempts: [() throws -> Void] = [
+                { try upload.publish(as: "index/a") },
+                { _ = try backend.beginUpload(session: session.id) },
+                { try backend.putIfAbsent("records/a", [1], session: session.id) },
+                { try backend.putIfAbsent("condemned/a", [1], session: session.id) },
+                { try backend.commit(session: session.id, [1], as: "manifests/a") },
+            ]
+            for attempt in attempts {
+                #expect { try attempt() } throws: { ($0 as? StoreError)?.code == .sessionLost }
+            }
+            for directory in ["index", "records", "condemned", "manifests", "sessions"] {
+                #expect(try backend.list(directory).isEmpty)
+            }
+            session.close()
+        }
+    }
+
     @Test("a session that cannot be completed leaves nothing")
     func incomplete() throws {
         let backend = try backend()
