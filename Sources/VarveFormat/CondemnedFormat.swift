@@ -99,7 +99,7 @@ public struct CondemnedName: Hashable, Sendable {
     public var id: CollectionID
     /// What the name says of it.
     public var state: State
-    /// The session of the collector that took a final record over; nil while it is its maker's.
+    /// The session of the collector that holds a final record, and its directory; nil where the name has none.
     public var taker: SessionID?
 
     /// Makes a name.

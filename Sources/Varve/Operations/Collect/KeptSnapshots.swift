@@ -36,7 +36,7 @@ struct KeptSnapshots: Sendable {
             let others = list.vanished.count > 1 ? " and \(list.vanished.count - 1) more" : ""
             throw StoreError(
                 .damaged, "nothing was deleted: snapshots are gone that nobody deleted: \(id.hex)\(others)",
-                remedy: "bring them back from a copy, or accept their loss with varve verify --accept-missing")
+                remedy: "bring them back from a copy, or accept their loss with varve list --accept-missing")
         }
         if list.isRolledBack {
             throw StoreError(
