@@ -20,6 +20,14 @@ extension Repository {
         ).open()
     }
 
+    /// Whether the manifest of a snapshot is there; also true where that cannot be told.
+    package func hasManifest(_ id: SnapshotID) -> Bool {
+        do throws(StoreError) {
+            _ = try backend.open(RepositoryPath.file(.manifest, id))
+            return true
+        } catch { return error.code != .missing }
+    }
+
     /// Loads trees and lists by an index; a writer must not search packs that no index file names.
     package func loader(_ index: BlobIndex, searchesUnindexedPacks: Bool = true) -> BlobLoader {
         BlobLoader(

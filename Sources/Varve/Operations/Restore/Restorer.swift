@@ -32,9 +32,9 @@ public struct Restorer: Sendable {
 
     /// Restores. Entries that cannot be restored are errors of the report, and the restore goes on.
     ///
-    /// - Throws: `notFound` if the snapshot does not have the path; `damaged` or `missing` if the way to it cannot be
-    ///   read; `noSpace` before anything is written, or when the disk is full; `interrupted`; what keeps the target
-    ///   from being opened.
+    /// - Throws: `notFound` if the snapshot does not have the path, or was deleted meanwhile; `damaged` or `missing` if
+    ///   the way to it cannot be read; `noSpace` before anything is written, or when the disk is full; `interrupted`;
+    ///   what keeps the target from being opened.
     public func run() throws(StoreError) -> RestoreReport {
         let start = Timestamp.now()
         guard options.target != nil || options.stripComponents == 0 else {
@@ -50,10 +50,20 @@ public struct Restorer: Sendable {
         } else {
             try checkSpace(content)
             progress.update { $0.phase = "writing" }
-            report = try restore(content)
+            let wasThere = repository.hasManifest(snapshot.id)
+            let result = attempt { () throws(StoreError) in try restore(content) }
+            if wasThere, (try? result.get().errorsTotal) != 0, !repository.hasManifest(snapshot.id) {
+                // What is missing is no damage: the snapshot was deleted, and a collector was faster than this session.
+                throw StoreError(.notFound, "the snapshot was deleted while it was being restored")
+            }
+            report = try result.get()
         }
         report.duration = Timestamp.now().seconds(since: start)
         return report
+    }
+
+    private func attempt<Value>(_ body: () throws(StoreError) -> Value) -> Result<Value, StoreError> {
+        do throws(StoreError) { return .success(try body()) } catch { return .failure(error) }
     }
 
     private func openSession() -> Session? {

@@ -48,8 +48,11 @@ struct VerifierRun {
         defer { session?.close() }
         let files = try checkFiles(list)
         var evidence = try gather(subjects)
-        // A collector may have moved blobs into other packs meanwhile.
-        if evidence.sawRemoval { evidence = try gather(subjects) }
+        // A collector may have moved blobs into other packs meanwhile, or removed what was deleted since.
+        let present = Set(try repository.backend.list(RepositoryPath.manifests).map(\.name))
+        let gone = subjects.filter { !present.contains($0.id.hex) }.map(\.id)
+        subjects.removeAll { gone.contains($0.id) }
+        if evidence.sawRemoval || !gone.isEmpty { evidence = try gather(subjects) }
         for index in subjects.indices { subjects[index].root = evidence.roots[index] }
         count(evidence)
         for finding in files + evidence.findings.sorted(by: Self.precedes) { take(finding, onFinding) }
