@@ -7,12 +7,20 @@ enum CollectionRun {
     static func run(
         _ repository: Repository, _ options: CollectOptions, _ context: Context
     ) throws(StoreError) -> ExitStatus {
-        let report = try context.withProgress { progress throws(StoreError) in
-            try context.patiently { () throws(StoreError) in
-                try Collector(repository: repository, options: options, progress: progress).run()
-            }
-        }
         let output = context.output
+        let report: CollectReport
+        do throws(StoreError) {
+            report = try context.withProgress { progress throws(StoreError) in
+                try context.patiently { () throws(StoreError) in
+                    try Collector(repository: repository, options: options, progress: progress).run()
+                }
+            }
+        } catch {
+            if error.code == .damaged, let list = try? repository.snapshots() {
+                _ = DeletionEvidence.show(list, output)
+            }
+            throw error
+        }
         for notice in report.notices { output.warning(output.safe(notice)) }
         for session in report.sessionsEnded {
             output.warning("ended \(words(session, output)), which nobody runs any more")

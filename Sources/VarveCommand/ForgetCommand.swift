@@ -19,10 +19,11 @@ struct ForgetCommand: Verb {
             Examples:
               varve forget --keep-daily 7 --keep-weekly 4 --keep-monthly 12 --dry-run
               varve forget --max-age 30d --keep-last 5
-              varve forget --host web1 --keep-hourly 48h --keep-daily 90d
+              varve forget --host web1 --keep-hourly 48h --keep-daily 90d --gc
             """, aliases: ["cleanup"])
 
     @OptionGroup(title: "Rules") var retention: RetentionOptions
+    @Flag(help: "Free the space of what was dropped, as varve gc does.") var gc = false
     @OptionGroup(title: "Filters") var selection: SelectionOptions
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
@@ -59,7 +60,9 @@ struct ForgetCommand: Verb {
             let excess = HumanText.size(plan.bytesOverLimit)
             context.output.warning("--max-size is exceeded by \(excess) still: what is left is protected")
         }
-        return .ok
+        // What a collection would do then cannot be told before.
+        guard gc, !context.settings.isDryRun else { return .ok }
+        return try CollectionRun.run(repository, CollectOptions(), context)
     }
 
     /// Pins and holds are looked at again when this is written: nothing goes if somebody set one meanwhile.
@@ -96,7 +99,7 @@ struct ForgetCommand: Verb {
         let dropped = HumanText.count(plan.dropped.count, "snapshot")
         let verb = context.settings.isDryRun ? "would be dropped" : "dropped"
         context.output.summary("\(dropped) \(verb), \(plan.kept) kept")
-        if !context.settings.isDryRun, !plan.dropped.isEmpty {
+        if !context.settings.isDryRun, !gc, !plan.dropped.isEmpty {
             context.output.note("varve gc frees their space; until then varve undelete takes them back")
         }
     }

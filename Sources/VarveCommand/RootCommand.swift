@@ -43,7 +43,8 @@ struct RootCommand: ParsableCommand {
             CommandGroup(
                 name: "Care",
                 subcommands: [
-                    ForgetCommand.self, VerifyCommand.self, RepairCommand.self, KeyCommand.self, DoctorCommand.self,
+                    ForgetCommand.self, GcCommand.self, VerifyCommand.self, RepairCommand.self, KeyCommand.self,
+                    DoctorCommand.self,
                 ]),
             CommandGroup(
                 name: "Other",

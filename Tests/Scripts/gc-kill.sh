@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # T3 for gc, delete, undelete and forget: the real binary, killed by signal 9 at the system calls that change something.
 # Every snapshot that was kept then verifies and restores, and the next gc leaves nothing behind and no more than 2 %
-# unused. KILLS=N asks for N kills of gc (20); the other verbs get a quarter of that each.
+# unused. KILLS=N asks for N kills of gc (40); the other verbs get a quarter of that each.
 set -euo pipefail
 source "$(dirname "$0")/suite.bash"
 need_tools strace rsync
 strace -qq -o /dev/null true 2>/dev/null || skip "strace may not trace here"
 
-wanted=${KILLS:-20}
+wanted=${KILLS:-40}
 # Kills take memory's word for durable, so that a slow disk need not be waited for.
 if [ "$(df --output=avail -m /dev/shm 2>/dev/null | tail -n 1)" -gt 300 ] 2>/dev/null && [ -w /dev/shm ]; then
     disk=$work
