@@ -3,7 +3,9 @@ import Varve
 import VarveFormat
 
 @Suite struct LiveBlobsTests {
-    @Test("What is live is what a plain walk reaches, at every one of its positions", arguments: 1...12 as ClosedRange<UInt64>)
+    @Test(
+        "What is live is what a plain walk reaches, at every one of its positions",
+        arguments: 1...12 as ClosedRange<UInt64>)
     func sameAsReference(seed: UInt64) throws {
         let fixture = try CollectFixture(seed % 3 == 0 ? .none : .aes256GCM, seed: seed)
         for _ in 0..<2 + fixture.below(4) {
@@ -25,7 +27,8 @@ import VarveFormat
         #expect(live.rawBytes == reached.reduce(0) { $0 + UInt64(sizes[$1] ?? 0) }, "seed \(seed)")
     }
 
-    @Test("A tree that is damaged everywhere, or in an absent pack, is an error that names it", arguments: Suite.allCases)
+    @Test(
+        "A tree that is damaged everywhere, or in an absent pack, is an error that names it", arguments: Suite.allCases)
     func damagedTree(suite: Suite) throws {
         let fixture = try CollectFixture(suite, seed: 3)
         fixture.addFiles(20)
