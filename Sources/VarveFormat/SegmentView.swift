@@ -53,17 +53,31 @@ package struct SegmentView {
 
     /// What the entry at a position below `blobCount` says; nil if it cannot be true.
     package func location(at position: Int) -> BlobLocation? {
+        guard let entry = entry(at: position), let frame = frameLocation(entry.frame) else { return nil }
+        return BlobLocation(frame: frame, type: entry.type, offset: entry.offset, length: entry.length)
+    }
+
+    /// An entry, its frame by its number in the segment.
+    package struct Entry {
+        package let frame: Int
+        package let offset: Int
+        package let length: Int
+        package let type: BlobType
+    }
+
+    /// The entry at a position below `blobCount`; nil if it cannot be true.
+    package func entry(at position: Int) -> Entry? {
         let entry = base + layout.blobsOffset + position * SegmentLayout.blobLength
         let frame = number(entry, 32)
         let offset = number(entry, 36)
         let length = number(entry, 40)
         let type = number(entry, 44)
         guard frame < layout.frameCount, type <= 255, let type = BlobType(rawValue: UInt8(type)) else { return nil }
-        let location = frameLocation(frame)
-        guard let location, length > 0, offset + length <= location.rawLength, location.kind.holds(type) else {
+        let record = frameRecord(frame)
+        guard length > 0, offset + length <= number(record, 12), packKind(number(record, 0)).holds(type) else {
             return nil
         }
-        return BlobLocation(frame: location, type: type, offset: offset, length: length)
+        return Entry(frame: frame, offset: offset, length: length, type: type)
     }
 
     /// The first position whose id is not below `id`.

@@ -123,8 +123,14 @@ struct RestoreCommandTests {
         let stats = try #require(try program.run(["stats", "--json"]).json.first)
         for key in [
             "snapshots", "bytes_logical", "bytes_unique", "bytes_stored", "dedup_ratio", "compression_ratio", "blobs",
-            "packs", "oldest", "newest",
+            "packs", "oldest", "newest", "bytes_unreferenced", "bytes_unused",
         ] { #expect(stats[key] != nil, "\(key)") }
+        let weighed = try #require(try program.run(["stats", "latest", "--json"]).json.first)
+        for key in [
+            "snapshots", "bytes_unique_to_these", "bytes_shared", "bytes_freed_if_removed", "bytes_freed_at_once",
+        ] { #expect(weighed[key] != nil, "\(key)") }
+        #expect(try program.run(["stats", "latest"]).output.contains("are in no other snapshot"))
+        #expect(try program.run(["stats", "latest:a"]).status == 2)
         #expect(try program.run(["repair", "index"]).status == 0)
         let names = try program.run(
             ["verify", "--no-key", "--json"], environment: ["VARVE_KEY_FILE": String?.none])

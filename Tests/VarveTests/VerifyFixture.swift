@@ -13,7 +13,7 @@ final class VerifyFixture {
     init(_ suite: Suite, seed: UInt64 = 1) throws {
         self.suite = suite
         source = try TemporaryDirectory()
-        try makeRepository()
+        try Self.makeRepository(on: backend, suite)
         try fillSource(seed)
         try backup()
         var random = SeededBytes(seed: seed &+ 1)
@@ -29,7 +29,14 @@ final class VerifyFixture {
     func open() throws -> Repository {
         var options = Repository.OpenOptions()
         options.threads = 1
-        if suite != .none { options.secrets = [.keyFile(Self.secret)] }
+        return try Self.open(backend, suite, options)
+    }
+
+    static func open(
+        _ backend: any Backend, _ suite: Suite, _ options: Repository.OpenOptions
+    ) throws -> Repository {
+        var options = options
+        if suite != .none { options.secrets = [.keyFile(secret)] }
         return try Repository.open(on: backend, options: options)
     }
 
@@ -86,8 +93,11 @@ final class VerifyFixture {
         return SecretBytes(taking: &bytes)
     }()
 
-    private func makeRepository() throws {
-        var config = RepositoryConfig(repositoryID: RepositoryID(31, 32), suite: suite, listFanout: 64)
+    /// Makes a repository whose files are cut into small chunks, so that small files have lists.
+    static func makeRepository(on backend: any Backend, _ suite: Suite, packBytes: Int = 16_777_216) throws {
+        var config = RepositoryConfig(
+            repositoryID: RepositoryID(31, 32), suite: suite, listFanout: 64, packBytes: packBytes,
+            treePackBytes: packBytes)
         config.chunker.file = ChunkSizes(minimum: 256, average: 1_024, maximum: 4_096)
         let configBytes = config.encode(sha256: SHA256Digest.of)
         let slot: [UInt8]
@@ -95,7 +105,7 @@ final class VerifyFixture {
             slot = KeySlots.encodeConfigCopy(config: config, configBytes: configBytes, timeMade: 1)
         } else {
             slot = try KeySlots.encodeSlot(
-                .keyFile(Self.secret), master: try KeyWrapping.newMasterKey(), config: config,
+                .keyFile(secret), master: try KeyWrapping.newMasterKey(), config: config,
                 configBytes: configBytes, label: "test", timeMade: 1,
                 scryptSalt: [UInt8](repeating: 0, count: 32))
         }

@@ -106,8 +106,8 @@ package final class PackWriter {
         if (pack?.blobCount ?? 0) + pendingBlobs.count >= Self.packBlobCount { try closeFrame() }
     }
 
-    /// Adds a frame that is encoded already, behind what was added before. Its blobs must be of this kind of pack and at
-    /// most `packBlobCount`.
+    /// Adds a frame that is encoded already, behind what was added before. Its blobs must be of this kind of pack, and
+    /// at most `packBlobCount`.
     ///
     /// - Throws: what the storage or the sink throws.
     func append(_ encoded: FrameEncoder.Frame, rawLength: Int, _ blobs: [PackBlob]) throws(StoreError) {

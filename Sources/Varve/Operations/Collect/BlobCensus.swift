@@ -54,8 +54,8 @@ package final class BlobCensus: Sendable {
 
     /// Reads the index files, then lists the packs, then reads the ends of those that no index file names.
     ///
-    /// - Throws: `refused` if there are more blobs than can be numbered; `interrupted`; what the storage throws. What is
-    ///   damaged is among `problems`.
+    /// - Throws: `refused` if there are more blobs than can be numbered; `interrupted`; what the storage throws. What
+    ///   is damaged is among `problems`.
     package convenience init(reading repository: Repository, progress: Progress) throws(StoreError) {
         var reader = CensusReader(repository, progress: progress)
         try reader.read()

@@ -1,7 +1,7 @@
 import Glibc
 import VarveFormat
 
-/// Memory of a column of plain values that grows at its end: by `realloc`, which moves large blocks without copying them.
+/// Memory of a column of plain values that grows at its end: by `realloc`, which moves large blocks without copying.
 struct GrowingColumn<Element> {
     private(set) var memory: UnsafeMutablePointer<Element>?
     private(set) var count = 0

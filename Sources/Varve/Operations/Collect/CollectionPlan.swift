@@ -2,8 +2,8 @@ package import VarveFormat
 
 /// What a collection does with the packs: which go, which are rewritten, and which place of each live blob counts.
 ///
-/// Waste is counted in plaintext bytes: those of dead blobs, and those of live ones that count elsewhere. A plan that was
-/// carried out leaves at most the waste that the options allow, and the next one finds nothing to do.
+/// Waste is counted in plaintext bytes: those of dead blobs, and those of live ones that count elsewhere. A plan that
+/// was carried out leaves at most the waste that the options allow, and the next one finds nothing to do.
 package struct CollectionPlan: Sendable {
     /// Packs without any live blob.
     package private(set) var unreferenced: [PackID] = []
@@ -44,8 +44,8 @@ package struct CollectionPlan: Sendable {
     /// Makes a plan.
     ///
     /// - Parameters:
-    ///   - condemned: packs of all records that wait: they are left alone, and count as a blob's place only if it has no
-    ///     other.
+    ///   - condemned: packs of all records that wait: they are left alone, and count as a blob's place only if it has
+    ///     no other.
     ///   - config: for the sizes of packs.
     package init(
         census: BlobCensus, live: LiveBlobs, condemned: Set<PackID>, options: CollectOptions, config: RepositoryConfig
@@ -101,9 +101,12 @@ package struct CollectionPlan: Sendable {
         func share(_ number: Int) -> Double {
             1 - Double(choice.keptBytes[number]) / Double(max(1, packs[number].rawBytes))
         }
+        // Once more than may stay is unused, half of that is the aim: or every collection would rewrite a pack or two.
+        var limit = options.maxUnused
         for number in candidates.sorted(by: { (share($0), $1) > (share($1), $0) }) where !rewritten.contains(number) {
             let waste = packs[number].rawBytes - choice.keptBytes[number]
-            guard waste > 0, Double(unused) > options.maxUnused * Double(live + unused) else { break }
+            guard waste > 0, Double(unused) > limit * Double(live + unused) else { break }
+            limit = options.maxUnused / 2
             rewritten.insert(number)
             unused -= waste
         }

@@ -26,8 +26,8 @@ package struct LiveBlobs: Sendable {
     /// - Parameters:
     ///   - roots: the newest snapshot's first, for whoever lays blobs out anew.
     ///   - avoided: packs that do not count: a collection is removing them.
-    /// - Throws: `missing` if a blob has no place in a present pack that counts; `damaged` or `unsupported` if a tree or
-    ///   list is not whole anywhere or not understood; `interrupted`; what the storage throws.
+    /// - Throws: `missing` if a blob has no place in a present pack that counts; `damaged` or `unsupported` if a tree
+    ///   or list is not whole anywhere or not understood; `interrupted`; what the storage throws.
     package static func marking(
         _ roots: [BlobID], in census: BlobCensus, repository: Repository, avoiding avoided: Set<PackID> = [],
         progress: Progress

@@ -3,9 +3,9 @@ package import VarveFormat
 
 /// Copies the live blobs of the packs that a plan rewrites into new packs.
 ///
-/// Every blob is decoded and checked against its id on its way. Frames whose blobs all count are sealed anew as they are;
-/// the others' blobs are laid out in path order and compressed anew. What was copied stays where it is: a crash leaves
-/// more than is needed, never less.
+/// Every blob is decoded and checked against its id on its way. Frames whose blobs all count are sealed anew as they
+/// are; the others' blobs are laid out in path order and compressed anew. What was copied stays where it is: a crash
+/// leaves more than is needed, never less.
 package struct PackMover {
     /// What was made.
     package struct Outcome: Sendable {

@@ -28,8 +28,8 @@ struct SegmentEntries {
 
     /// - Throws: `damaged` unless the blobs of every frame fill it without gaps.
     init(_ view: SegmentView, where isWanted: (Int) -> Bool) throws(StoreError) {
-        /// By the frame's number in the segment: where its next blob goes; nil for frames that are not wanted.
-        var places: [Int: Int] = [:]
+        /// By the frame's number in the segment: where its next blob goes; -1 for frames that are not wanted.
+        var places = [Int](repeating: -1, count: view.layout.frameCount)
         var count = 0
         for number in 0..<view.packCount where isWanted(number) {
             var pack = Pack(
@@ -44,42 +44,42 @@ struct SegmentEntries {
             packs.append(pack)
         }
         guard !packs.isEmpty else { return }
-        try fill(view, places, count: count)
-        try sortFrames()
+        try fill(view, &places, count: count)
+        let frames = packs.flatMap(\.frames)
+        let isFilled = entries.withUnsafeMutableBufferPointer { Self.sort($0, frames) }
+        guard isFilled else { throw Self.untrue }
     }
 
-    private mutating func fill(_ view: SegmentView, _ places: [Int: Int], count: Int) throws(StoreError) {
+    private mutating func fill(_ view: SegmentView, _ places: inout [Int], count: Int) throws(StoreError) {
         let none = Entry(id: BlobID(0, 0, 0, 0), kind: 0, length: 0, offset: 0)
         entries = [Entry](repeating: none, count: count)
-        let firstFrames = (0..<view.packCount).map { view.frames(ofPack: $0).lowerBound }
-        var next = places
         for position in 0..<view.blobCount {
-            guard let pack = view.packNumber(at: position), let location = view.location(at: position) else {
-                throw Self.untrue
-            }
-            let frame = firstFrames[pack] + location.frame.number
-            guard let place = next[frame] else { continue }
+            guard let entry = view.entry(at: position) else { throw Self.untrue }
+            let place = places[entry.frame]
+            guard place >= 0 else { continue }
             // One blob too many in a frame leaves a gap in another, or ends here.
             guard place < count else { throw Self.untrue }
-            next[frame] = place + 1
+            places[entry.frame] = place + 1
             entries[place] = Entry(
-                id: view.id(at: position), kind: CensusTable.kind(location.type, length: location.length),
-                length: UInt32(location.length), offset: UInt32(location.offset))
+                id: view.id(at: position), kind: CensusTable.kind(entry.type, length: entry.length),
+                length: UInt32(entry.length), offset: UInt32(entry.offset))
         }
     }
 
-    private mutating func sortFrames() throws(StoreError) {
-        let frames = packs.flatMap(\.frames)
+    /// Brings the blobs of each frame into order; false unless they fill it without gaps.
+    private static func sort(_ entries: UnsafeMutableBufferPointer<Entry>, _ frames: [Frame]) -> Bool {
         for (number, frame) in frames.enumerated() {
-            let range = frame.firstEntry..<(number + 1 < frames.count ? frames[number + 1].firstEntry : entries.count)
-            entries[range].sort { $0.offset < $1.offset }
-            var end: UInt32 = 0
-            for entry in entries[range] {
-                guard entry.offset == end, entry.length > 0 else { throw Self.untrue }
-                end += entry.length
+            let next = number + 1 < frames.count ? frames[number + 1].firstEntry : entries.count
+            var blobs = UnsafeMutableBufferPointer(rebasing: entries[frame.firstEntry..<next])
+            blobs.sort { $0.offset < $1.offset }
+            var end = 0
+            for blob in blobs {
+                guard Int(blob.offset) == end else { return false }
+                end += Int(blob.length)
             }
-            guard end == frame.location.rawLength else { throw Self.untrue }
+            guard end == frame.location.rawLength else { return false }
         }
+        return true
     }
 
     private static let untrue = StoreError(.damaged, "the blobs of a frame in it have gaps")
