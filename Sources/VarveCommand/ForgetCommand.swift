@@ -42,7 +42,7 @@ struct ForgetCommand: Verb {
             try drop(plan.dropped, repository, context)
         }
         if context.output.isJSON {
-            context.output.json(Self.json(plan))
+            showJSON(plan, context)
         } else {
             if context.settings.isDryRun || context.output.verbosity > 0 {
                 RetentionView(output: context.output, calendar: calendar).show(plan)
@@ -76,13 +76,11 @@ struct ForgetCommand: Verb {
     /// A record that is gone or cannot be read may be a pin or a hold, and snapshots that somebody else took away are
     /// no time to drop others: then nothing goes.
     private func checkWhole(_ list: SnapshotList, _ context: Context) throws(StoreError) {
-        if list.isRolledBack || !list.vanished.isEmpty {
-            let what = list.vanished.isEmpty ? "statements" : HumanText.count(list.vanished.count, "snapshot")
-            let message = "\(what) that this machine has seen here vanished without having been deleted"
-            if !context.settings.isDryRun {
-                throw StoreError(.damaged, message, remedy: "run varve verify; nothing was dropped")
-            }
-            context.output.warning(message)
+        _ = DeletionEvidence.show(list, context.output)
+        if list.isRolledBack || !list.vanished.isEmpty, !context.settings.isDryRun {
+            throw StoreError(
+                .damaged, "something vanished from the repository, and pins or holds may have gone with it",
+                remedy: "nothing was dropped; varve list --accept-missing says that it is right so")
         }
         for file in list.unreadable {
             let path = Array("\(file.directory)/\(file.id.hex)".utf8)
@@ -104,17 +102,17 @@ struct ForgetCommand: Verb {
         }
     }
 
-    private static func json(_ plan: RetentionPlan) -> [String: JSONValue] {
-        let decisions = plan.groups.lazy.flatMap(\.decisions).map { decision in
-            JSONValue.object([
+    private func showJSON(_ plan: RetentionPlan, _ context: Context) {
+        let members: [String: JSONValue] = [
+            "kept": .integer(Int64(plan.kept)), "dropped": .integer(Int64(plan.dropped.count)),
+            "dry_run": .bool(context.settings.isDryRun),
+        ]
+        context.output.json(members, streaming: "snapshots", plan.groups.lazy.flatMap(\.decisions)) { decision in
+            .object([
                 "id": .string(decision.id.hex), "keep": .bool(decision.keeps),
                 "reasons": .array(decision.reasons.map { .string($0) }),
                 "time": .string(decision.claimedTime.rfc3339), "effective_time": .string(decision.time.rfc3339),
             ])
         }
-        return [
-            "snapshots": .array(Array(decisions)), "kept": .integer(Int64(plan.kept)),
-            "dropped": .integer(Int64(plan.dropped.count)),
-        ]
     }
 }

@@ -98,9 +98,9 @@ final class Output: Sendable {
     }
 
     /// A JSON document with one long array, which is made and written element by element.
-    func json(
-        _ members: [String: JSONValue], streaming key: String, _ elements: some Sequence<Snapshot>,
-        _ make: (Snapshot) -> JSONValue
+    func json<Element>(
+        _ members: [String: JSONValue], streaming key: String, _ elements: some Sequence<Element>,
+        _ make: (Element) -> JSONValue
     ) {
         var text = Array("{\"\(key)\":[".utf8)
         for (index, element) in elements.enumerated() {

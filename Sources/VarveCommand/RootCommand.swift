@@ -37,15 +37,12 @@ struct RootCommand: ParsableCommand {
             CommandGroup(
                 name: "Keeping and deleting",
                 subcommands: [
-                    DeleteCommand.self, UndeleteCommand.self, PinCommand.self, UnpinCommand.self, HoldCommand.self,
-                    TagCommand.self,
+                    ForgetCommand.self, GcCommand.self, DeleteCommand.self, UndeleteCommand.self, PinCommand.self,
+                    UnpinCommand.self, HoldCommand.self, TagCommand.self,
                 ]),
             CommandGroup(
                 name: "Care",
-                subcommands: [
-                    ForgetCommand.self, GcCommand.self, VerifyCommand.self, RepairCommand.self, KeyCommand.self,
-                    DoctorCommand.self,
-                ]),
+                subcommands: [VerifyCommand.self, RepairCommand.self, KeyCommand.self, DoctorCommand.self]),
             CommandGroup(
                 name: "Other",
                 subcommands: [

@@ -32,13 +32,14 @@ public struct SpaceReport: Sendable {
     ) throws(StoreError) {
         let list = try repository.snapshots()
         let chosen = Set(ids)
-        for id in ids where list.all[id] == nil {
+        for id in ids where !list.every.contains(where: { $0.id == id }) {
             throw StoreError(.notFound, "there is no snapshot \(id.hex)")
         }
         let others = list.snapshots.filter { !chosen.contains($0.id) }.map(\.manifest.treeRoot)
         let census = try BlobCensus(reading: repository, progress: progress)
         let these = try LiveBlobs.marking(
-            ids.compactMap { list.all[$0]?.treeRoot }, in: census, repository: repository, progress: progress)
+            list.every.filter { chosen.contains($0.id) }.map(\.manifest.treeRoot), in: census,
+            repository: repository, progress: progress)
         let rest = try LiveBlobs.marking(others, in: census, repository: repository, progress: progress)
         add(census, these, rest)
     }
