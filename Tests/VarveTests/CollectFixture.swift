@@ -81,8 +81,8 @@ final class CollectFixture {
     // MARK: The code at test
 
     func roots(_ ids: [SnapshotID]) throws -> [BlobID] {
-        let all = try open().snapshots().every
-        return try ids.map { id in try #require(all.first { $0.id == id }).manifest.treeRoot }
+        let list = try open().snapshots().snapshots
+        return try ids.map { id in try #require(list.first { $0.id == id }).manifest.treeRoot }
     }
 
     func census() throws -> BlobCensus { try BlobCensus(reading: try open(), progress: Progress()) }

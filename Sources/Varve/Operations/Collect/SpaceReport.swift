@@ -30,16 +30,19 @@ public struct SpaceReport: Sendable {
     public init(
         of repository: Repository, without ids: [SnapshotID], progress: Progress
     ) throws(StoreError) {
-        let list = try repository.snapshots()
+        // The list first: of whatever a manifest names the packs are there by then.
+        let snapshots = try repository.snapshots().snapshots
         let chosen = Set(ids)
-        for id in ids where !list.every.contains(where: { $0.id == id }) {
-            throw StoreError(.notFound, "there is no snapshot \(id.hex)")
+        let here = snapshots.filter { chosen.contains($0.id) }
+        guard here.count == chosen.count else {
+            let known = Set(here.map(\.id))
+            let absent = ids.first { !known.contains($0) }
+            throw StoreError(.notFound, "there is no snapshot \(absent?.hex ?? "")")
         }
-        let others = list.snapshots.filter { !chosen.contains($0.id) }.map(\.manifest.treeRoot)
+        let others = snapshots.filter { !chosen.contains($0.id) }.map(\.manifest.treeRoot)
         let census = try BlobCensus(reading: repository, progress: progress)
         let these = try LiveBlobs.marking(
-            list.every.filter { chosen.contains($0.id) }.map(\.manifest.treeRoot), in: census,
-            repository: repository, progress: progress)
+            here.map(\.manifest.treeRoot), in: census, repository: repository, progress: progress)
         let rest = try LiveBlobs.marking(others, in: census, repository: repository, progress: progress)
         add(census, these, rest)
     }
