@@ -140,6 +140,10 @@ package struct Doctor {
         do throws(StoreError) {
             let list = try repository.snapshots()
             for file in list.unreadable { checks.append(Check("snapshots", file.error)) }
+            if !list.vanished.isEmpty {
+                let text = "DELETION DETECTED: \(list.vanished.count) snapshots were here and are gone"
+                checks.append(Check("snapshots", StoreError(.damaged, text, remedy: "varve list names them")))
+            }
             let now = Timestamp.now()
             if let newest = list.snapshots.first, newest.manifest.time.seconds > now.seconds + 86_400 {
                 checks.append(

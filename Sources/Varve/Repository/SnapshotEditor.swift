@@ -137,12 +137,15 @@ public struct SnapshotEditor: Sendable {
         let backend = repository.backend
         for entry in try backend.list(RepositoryPath.condemned) {
             guard let name = CondemnedName(entry.name), name.state == .waiting else { continue }
+            let path = RepositoryPath.condemned(name)
             do throws(StoreError) {
-                let withdrawn = CondemnedName(name.id, .withdrawn)
-                try backend.rename(RepositoryPath.condemned(name), to: RepositoryPath.condemned(withdrawn))
-            } catch {
+                try backend.rename(path, to: RepositoryPath.condemned(CondemnedName(name.id, .withdrawn)))
+            } catch where error.code == .missing {
                 // Past its point of no return, withdrawn by somebody else, or done.
-                guard error.code == .missing || error.code == .exists else { throw error }
+                continue
+            } catch where error.code == .exists {
+                // Withdrawn by somebody whom a crash kept from taking the old name away.
+                try backend.remove(path)
             }
         }
     }
