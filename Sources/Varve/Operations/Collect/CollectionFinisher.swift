@@ -68,16 +68,18 @@ struct CollectionFinisher {
         return fresh
     }
 
-    /// Decides: a pack goes only if every live blob in it also lies in a present pack that no condemned record names.
+    /// Decides: a pack goes only if every live blob in it also lies in a present pack that an index file names and no
+    /// condemned record.
     private func departure(
         _ finals: [CondemnedKeeper.Held], _ marks: Marks, _ condemned: Set<PackID>, _ manifests: Set<SnapshotID>
     ) throws(StoreError) -> Departure {
         let listing = try PackListing(repository.backend).packs
-        let gone = marks.census.packs.filter { $0.isListed && listing[$0.id] == nil }.map(\.id)
+        // A copy counts only where an index file names it: the pack of a writer at work may not be durable.
+        let uncertain = marks.census.packs.filter { !$0.isNamed || listing[$0.id] == nil }.map(\.id)
         let candidates = Set(finals.flatMap(\.record.packs)).filter { listing[$0] != nil }
         // Of a pack that the census does not know nobody knows what is in it.
         let known = candidates.filter { marks.census.packNumber(of: $0) != nil }
-        var removable = marks.live.removable(known, condemned: condemned.union(gone))
+        var removable = marks.live.removable(known, condemned: condemned.union(uncertain))
         var departure = Departure(listing: listing)
         for held in finals {
             departure.packs.append((held, held.record.packs.filter { removable.remove($0) != nil }))

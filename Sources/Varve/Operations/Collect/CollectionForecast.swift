@@ -7,9 +7,7 @@ struct CollectionForecast {
     let progress: Progress
 
     func report() throws(StoreError) -> CollectReport {
-        let kept = try KeptSnapshots(repository)
-        try kept.check()
-        let marks = try Marks(repository, roots: kept.roots(without: kept.removable), progress: progress)
+        let (kept, marks) = try Marks.look(at: repository, progress: progress)
         let (records, damaged) = try CondemnedKeeper.read(on: repository.backend)
         let plan = CollectionPlan(
             census: marks.census, live: marks.live, condemned: Set(records.flatMap(\.record.packs)), options: options,

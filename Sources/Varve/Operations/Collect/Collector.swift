@@ -32,10 +32,23 @@ public struct Collector: Sendable {
             let session = try Session.openCollector(on: repository.backend, program: repository.options.program)
             defer { session.close() }
             var run = CollectorRun(repository: repository, options: options, progress: progress, session: session)
-            report = try run.collect()
+            do throws(StoreError) {
+                report = try run.collect()
+            } catch where error.code == .damaged {
+                try Self.checkIsThere(session, repository.backend)
+                throw error
+            }
             report.sessionsEnded = ended.map { CollectReport.Occupant($0) }
         }
         report.durationSeconds = Timestamp.now().seconds(since: start)
         return report
+    }
+
+    /// Whoever was judged dead while it slept goes by listings that others have made old since.
+    private static func checkIsThere(_ session: Session, _ backend: any Backend) throws(StoreError) {
+        guard try !backend.list("sessions").contains(where: { $0.name == session.id.hex }) else { return }
+        throw StoreError(
+            .sessionLost, "another program took this collection for dead and ended it",
+            remedy: "nothing is lost: run it again")
     }
 }

@@ -25,10 +25,9 @@ struct CollectorRun {
     }
 
     mutating func collect() throws(StoreError) -> CollectReport {
-        var kept = try KeptSnapshots(repository)
-        try kept.check()
-        // What is deleted is not needed, but nothing goes before it is known that what is needed is there.
-        let first = try Marks(repository, roots: kept.roots(without: kept.removable), progress: progress)
+        // Nothing goes before it is known that what is needed is there.
+        let (found, first) = try Marks.look(at: repository, progress: progress)
+        var kept = found
         report.notices += try keeper.sweep()
         report.snapshotsInUse = kept.deletedInUse
         var finals = try keeper.takeOver()

@@ -5,7 +5,25 @@ struct Marks: Sendable {
     let census: BlobCensus
     let live: LiveBlobs
 
+    /// What is needed now, and where it is. If something is missing, and snapshots came or went meanwhile, all is
+    /// listed once more.
+    ///
     /// - Throws: `damaged` where nobody can know what is needed.
+    static func look(
+        at repository: Repository, progress: Progress
+    ) throws(StoreError) -> (kept: KeptSnapshots, marks: Marks) {
+        let first = try KeptSnapshots(repository)
+        try first.check()
+        do throws(StoreError) {
+            return (first, try Marks(repository, roots: first.roots(without: first.removable), progress: progress))
+        } catch {
+            guard error.code == .damaged, try !first.isCurrent(repository) else { throw error }
+            let kept = try KeptSnapshots(repository)
+            try kept.check()
+            return (kept, try Marks(repository, roots: kept.roots(without: kept.removable), progress: progress))
+        }
+    }
+
     init(_ repository: Repository, roots: [BlobID], progress: Progress) throws(StoreError) {
         progress.update { $0.phase = "reading" }
         census = try BlobCensus(reading: repository, progress: progress)

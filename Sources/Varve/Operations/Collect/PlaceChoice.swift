@@ -44,6 +44,8 @@ struct PlaceChoice {
         // Judged by what is known before duplicates are shared out, so that all go the same way.
         func isBetter(_ left: Int, _ right: Int) -> Bool {
             if isCandidate[left] != isCandidate[right] { return isCandidate[left] }
+            // A copy that no index file names does not count when packs go (FORMAT.md section 12).
+            if packs[left].isNamed != packs[right].isNamed { return packs[left].isNamed }
             let leftShare = Double(single[left]) / Double(max(1, packs[left].rawBytes))
             let rightShare = Double(single[right]) / Double(max(1, packs[right].rawBytes))
             return (leftShare, packs[right].id) > (rightShare, packs[left].id)
@@ -81,7 +83,9 @@ struct PlaceChoice {
             for position in census.packs[number].positions
             where kept.contains(position) && table.next(position) != position {
                 let better = census.positions(sameAs: position).map { ($0, census.packNumber(ofPosition: $0)) }
-                    .first { isCandidate[$0.1] && stays($0.1) && keptBytes[$0.1] > 0 }
+                    .first {
+                        isCandidate[$0.1] && stays($0.1) && keptBytes[$0.1] > 0 && census.packs[$0.1].isNamed
+                    }
                 guard let better else { continue }
                 kept.remove(position)
                 keptBytes[number] -= UInt64(table.length(position))
