@@ -35,7 +35,7 @@ static inline void sys_raise_file_limit(void) {
     }
 }
 
-#include "blake2b4.h"
+#include "blake2b_lanes.h"
 
 // MARK: errno
 
@@ -331,7 +331,7 @@ static inline int sys_random(void *buffer, size_t count) {
 /// No core dumps and no debugger of the same user while keys are in memory.
 static inline int sys_forbid_dumps(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0; }
 
-#include "blake2b4.h"
+#include "blake2b_lanes.h"
 #include "memory.h"
 #include "metadata.h"
 

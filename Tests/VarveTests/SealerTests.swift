@@ -52,6 +52,21 @@ struct SealerTests {
         }
     }
 
+    @Test("An error of whoever is handed the sealed bytes comes through")
+    func sealedBodyError() throws {
+        let plain: [UInt8] = [1, 1, 1]
+        for sealer in [try sealer(), Sealer()] {
+            let error = #expect(throws: StoreError.self) {
+                try plain.withUnsafeBytes { plain in
+                    try sealer.withSealed(.frame(0), plain, associated: []) { _ throws(StoreError) in
+                        throw StoreError(.noSpace, "full")
+                    }
+                }
+            }
+            #expect(error?.code == .noSpace)
+        }
+    }
+
     @Test("Sealing appends")
     func appends() throws {
         var output: [UInt8] = [9, 9]

@@ -45,6 +45,27 @@ struct WorkStackTests {
         #expect(counter.value == 15 + 3 * 7 && rounds.value == 4)
     }
 
+    @Test("the work is not over before every worker did what it put off", arguments: [1, 4])
+    func putOff(_ threads: Int) throws {
+        let stack = WorkStack<Int>()
+        let counter = Counter()
+        stack.push([10])
+        try Threads.run(threads) { (_) throws(StoreError) in
+            var putOff: [Int] = []
+            stack.work(
+                whenDry: { [] }, paused: {},
+                settle: { () throws(StoreError) in
+                    for task in putOff where task > 0 { stack.push([task - 1, task - 1]) }
+                    putOff = []
+                }
+            ) { (task) throws(StoreError) in
+                _ = counter.next()
+                putOff.append(task)
+            }
+        }
+        #expect(counter.value == 2_047 && stack.error == nil)
+    }
+
     @Test("an error ends all workers and is kept")
     func failure() throws {
         let stack = WorkStack<Int>()

@@ -4,8 +4,8 @@ package import VarveFormat
 
 /// Names blobs: keyed BLAKE2b-256 of the plaintext (RFC 7693), with a key for each blob type.
 ///
-/// One blob goes through libb2. Batches go four blobs at a time through the lanes of the vector unit where there is
-/// one; the digests are the same. libb2's blake2bp is never called: it is another hash, and it starts threads.
+/// One blob goes through libb2. Batches go four or eight blobs at a time through the lanes of the vector unit where
+/// there is one; the digests are the same. libb2's blake2bp is never called: it is another hash, and it starts threads.
 package struct BlobHasher: Sendable {
     private static let keyLength = 32
     /// Blobs shorter than this gain nothing from a lane.
@@ -44,7 +44,7 @@ package struct BlobHasher: Sendable {
         blob.withUnsafeBytes { id(type, $0) }
     }
 
-    /// The ids of many blobs of one type. Best with eight or more at once, of whatever lengths.
+    /// The ids of many blobs of one type. Best with sixteen or more at once, of whatever lengths.
     ///
     /// - Parameter ids: gets the id of each blob, in order; it is emptied first.
     package func ids(_ type: BlobType, _ blobs: [UnsafeRawBufferPointer], into ids: inout [BlobID]) {
@@ -55,7 +55,7 @@ package struct BlobHasher: Sendable {
             return
         }
         for _ in blobs { ids.append(BlobID(0, 0, 0, 0)) }
-        // Long blobs first, so that the four lanes end together.
+        // Long blobs first, so that the lanes end together.
         var order: [Int] = []
         order.reserveCapacity(blobs.count)
         for (index, blob) in blobs.enumerated() {

@@ -43,19 +43,36 @@ package struct Sealer: Sendable {
     package func seal(
         _ number: Number, _ plain: UnsafeRawBufferPointer, associated: [UInt8], appendingTo output: inout [UInt8]
     ) throws(StoreError) {
-        guard let key else {
-            output.append(contentsOf: plain)
-            return
+        try withSealed(number, plain, associated: associated) { sealed throws(StoreError) in
+            output.append(contentsOf: sealed)
         }
+    }
+
+    /// Seals a run of bytes and hands out the result, `overhead` bytes longer, which is valid within `body` only.
+    ///
+    /// - Parameter associated: bytes that `open` must be given again.
+    /// - Throws: `failed` if the cipher does; what `body` throws.
+    package func withSealed<Result>(
+        _ number: Number, _ plain: UnsafeRawBufferPointer, associated: [UInt8],
+        _ body: (UnsafeRawBufferPointer) throws(StoreError) -> Result
+    ) throws(StoreError) -> Result {
+        guard let key else { return try body(plain) }
+        let failed = StoreError(.failed, "sealing failed")
+        let nonce = Self.nonce(number)
+        let outcome: Swift.Result<Result, StoreError>
         do {
-            let nonce = try AES.GCM.Nonce(data: Self.nonce(number))
-            let box = try AES.GCM.seal(plain, using: key, nonce: nonce, authenticating: associated)
-            output.reserveCapacity(output.count + plain.count + Self.tagLength)
-            box.ciphertext.withUnsafeBytes { output.append(contentsOf: $0) }
-            box.tag.withUnsafeBytes { output.append(contentsOf: $0) }
+            let box = try AES.GCM.seal(
+                plain, using: key, nonce: try AES.GCM.Nonce(data: nonce), authenticating: associated)
+            // nonce | ciphertext | tag: what follows the nonce lies in memory as it is stored.
+            guard let combined = box.combined else { throw failed }
+            outcome = combined.withUnsafeBytes { combined in
+                let sealed = UnsafeRawBufferPointer(rebasing: combined[nonce.count...])
+                do throws(StoreError) { return .success(try body(sealed)) } catch { return .failure(error) }
+            }
         } catch {
-            throw StoreError(.failed, "sealing failed")
+            throw failed
         }
+        return try outcome.get()
     }
 
     /// Opens a sealed run and hands out its bytes, which are valid within `body` only.

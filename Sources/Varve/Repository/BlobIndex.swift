@@ -52,12 +52,14 @@ package final class BlobIndex: Sendable {
     }
 
     /// Takes in the packs of an index file that this session has published: their blobs are no longer in flight.
-    package func absorb(_ written: IndexWriter.Written) throws(StoreError) {
+    ///
+    /// - Parameter isLast: nothing is stored any more, so that the set in flight need not be kept small.
+    package func absorb(_ written: IndexWriter.Written, isLast: Bool = false) throws(StoreError) {
         var memory = cache?.store(written.segment, sources: [written.id])?.memory
         if memory == nil { memory = SegmentMemory(copying: written.segment) }
         guard let memory else { return }
         try add(memory, sources: [written.id])
-        inFlight.remove { isStoredLately($0) }
+        if !isLast { inFlight.remove { isStoredLately($0) } }
     }
 
     /// Takes in directories that were read out of packs.

@@ -35,9 +35,9 @@ final class OpenPack {
         let associated = associatedData(
             frame.codec, number: UInt32(truncatingIfNeeded: frames.count), rawLength: rawLength,
             storedLength: storedLength)
-        try sealer.seal(
-            .frame(UInt64(frames.count)), frame.bytes, associated: associated, appendingTo: &buffer)
-        try writeBuffer()
+        try sealer.withSealed(.frame(UInt64(frames.count)), frame.bytes, associated: associated) {
+            sealed throws(StoreError) in try write(sealed)
+        }
         upload.startWriteback()
         frames.append(
             PackFrame(storedLength: storedLength, rawLength: rawLength, codec: frame.codec, blobs: blobs))
@@ -75,10 +75,14 @@ final class OpenPack {
     func abandon() { upload.abandon() }
 
     private func writeBuffer() throws(StoreError) {
-        digest.update(buffer)
-        try buffer.withBytes { bytes throws(StoreError) in try upload.append(bytes) }
-        byteCount += buffer.count
+        try buffer.withBytes { bytes throws(StoreError) in try write(bytes) }
         buffer.removeAll(keepingCapacity: true)
+    }
+
+    private func write(_ bytes: UnsafeRawBufferPointer) throws(StoreError) {
+        digest.update(bytes)
+        try upload.append(bytes)
+        byteCount += bytes.count
     }
 
     private func associatedData(_ codec: FrameCodec, number: UInt32, rawLength: Int, storedLength: Int) -> [UInt8] {

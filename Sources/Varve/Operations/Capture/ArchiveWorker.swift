@@ -13,6 +13,8 @@ final class ArchiveWorker {
     let writesBlobs: Bool
     var counters = ArchiveRun.Counters()
     var owners = OwnerMemo()
+    /// Batches that were read, and wait for others so that many chunks are hashed at once.
+    var unfinished: [ReadBatch] = []
 
     init(run: ArchiveRun, content: ContentWriter) {
         self.run = run
@@ -44,10 +46,24 @@ final class ArchiveWorker {
             current = node.path
             try advance(node)
         }
+        addUp(current: current)
+    }
+
+    /// Finishes the files that were read. To be called before this worker waits for anything.
+    func settle() throws(StoreError) {
+        try content.flush()
+        var batches: [ReadBatch] = []
+        swap(&batches, &unfinished)
+        for batch in batches { try finish(batch) }
+        content.forgetContents()
+        addUp(current: batches.last?.node.path ?? [])
+    }
+
+    private func addUp(current: [UInt8]) {
         counters.blobsNew += content.newBlobCount
         counters.blobsTotal += content.blobCount
         counters.bytesAdded += content.addedBytes
-        content.reset()
+        content.resetCounts()
         run.add(counters, current: current)
         counters = ArchiveRun.Counters()
     }

@@ -52,7 +52,7 @@ final class CaptureCommit: Sendable {
 
     /// Keeps what there is when no snapshot is made because nothing changed: lost blobs may have been stored anew.
     func keepWithoutSnapshot(for parent: SnapshotID) throws(StoreError) {
-        try publishPacks()
+        try publishPacks(isLast: true)
         keepCache(for: parent)
     }
 
@@ -73,7 +73,7 @@ final class CaptureCommit: Sendable {
     }
 
     private func commit(root: BlobID, state snapshotState: SnapshotState) throws(StoreError) -> (SnapshotID, Manifest) {
-        let (packs, written) = try publishPacks()
+        let (packs, written) = try publishPacks(isLast: snapshotState == .complete)
         let manifest = state.withLock { state -> Manifest in
             state.packCount += packs.count
             state.storedBytes += packs.reduce(0) { $0 + $1.length }
@@ -96,12 +96,12 @@ final class CaptureCommit: Sendable {
 
     /// Makes packs and their index files durable.
     @discardableResult
-    private func publishPacks() throws(StoreError) -> (packs: [SegmentPack], index: [IndexWriter.Written]) {
+    private func publishPacks(isLast: Bool) throws(StoreError) -> (packs: [SegmentPack], index: [IndexWriter.Written]) {
         let packs = try publisher.commitPoint()
         let writer = IndexWriter(
             backend: repository.backend, session: session.id, keys: repository.keys, repository: repository.id)
         let written = try writer.publish(packs)
-        for file in written { try run.index.absorb(file) }
+        for file in written { try run.index.absorb(file, isLast: isLast) }
         return (packs, written)
     }
 }

@@ -53,7 +53,10 @@ final class CaptureCrew: Sendable {
         run.stack.push([.directory(run.makeRoot())])
         try Threads.run(run.repository.threadCount) { (_) throws(StoreError) in
             let worker = ArchiveWorker(run: run, content: ContentWriter(run: run, data: nil, tree: nil))
-            run.stack.work(whenDry: { run.releaseWaiting() }, paused: {}) { (task) throws(StoreError) in
+            run.stack.work(
+                whenDry: { run.releaseWaiting() }, paused: {},
+                settle: { () throws(StoreError) in try worker.settle() }
+            ) { (task) throws(StoreError) in
                 try worker.perform(task)
             }
         }
@@ -76,7 +79,8 @@ final class CaptureCrew: Sendable {
         let run = run
         run.stack.work(
             whenDry: { run.releaseWaiting() },
-            paused: { () throws(StoreError) in try worker.content.finishPacks() }
+            paused: { () throws(StoreError) in try worker.content.finishPacks() },
+            settle: { () throws(StoreError) in try worker.settle() }
         ) { (task) throws(StoreError) in
             do throws(StoreError) {
                 try worker.perform(task)
@@ -93,6 +97,7 @@ final class CaptureCrew: Sendable {
 
     /// Stops the other workers between two tasks and commits what is there as an interrupted snapshot.
     private func checkpoint(_ worker: ArchiveWorker) throws(StoreError) {
+        try worker.settle()
         let finishPacks = { () throws(StoreError) -> Void in try worker.content.finishPacks() }
         try run.stack.pauseOthers(workerCount: workerCount, paused: finishPacks) { () throws(StoreError) in
             var partial = PartialTree(worker: worker)

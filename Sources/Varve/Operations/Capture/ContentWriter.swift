@@ -81,9 +81,14 @@ final class ContentWriter {
 
     deinit { arena.deallocate() }
 
-    /// Forgets the contents handed out.
-    func reset() {
-        contents.removeAll(keepingCapacity: true)
+    /// Forgets the contents, which were all handed out.
+    func forgetContents() { contents.removeAll(keepingCapacity: true) }
+
+    /// Whether enough is waiting to be hashed and stored that it is worth while.
+    var isWellFilled: Bool { used >= Self.arenaSize / 2 }
+
+    /// Counts from zero again.
+    func resetCounts() {
         newBlobCount = 0
         blobCount = 0
         addedBytes = 0

@@ -5,6 +5,8 @@ import VarveFormat
 /// Captures what is not a directory: reuses what is unchanged, reads files twice where they change meanwhile.
 extension ArchiveWorker {
     private static let attemptCount = 3
+    /// Batches that wait for each other at most; their directories stay open.
+    private static let unfinishedLimit = 64
 
     /// Fills a slot from the stat caches if the file is unchanged and all its blobs are there; otherwise notes how it
     /// differs.
@@ -89,9 +91,19 @@ extension ArchiveWorker {
         return .linked(entry)
     }
 
+    /// Files of one directory that were read.
+    struct ReadBatch {
+        let node: DirectoryNode
+        fileprivate var reads: [Read] = []
+        /// What is known already of others of the batch, by slot.
+        fileprivate var outcomes: [(Int, Slot)] = []
+    }
+
     /// A file that was read, whose content is complete after the next flush.
-    private struct Read {
-        let slot: Int
+    fileprivate struct Read {
+        let position: Int
+        /// The slot as it was before.
+        let slot: Slot
         let stat: FileStat
         let entry: TreeEntry
         /// Which of the writer's contents; nil for an empty file or a dry run.
@@ -105,26 +117,30 @@ extension ArchiveWorker {
         let (slots, handle) = node.state.withLock { state in
             (positions.compactMap { state.slices.last?.slots[$0] }, state.handle)
         }
-        var reads: [Read] = []
-        reads.reserveCapacity(slots.count)
-        var outcomes: [(Int, Slot)] = []
+        var batch = ReadBatch(node: node)
+        batch.reads.reserveCapacity(slots.count)
         for (position, slot) in zip(positions, slots) {
             guard let handle else { break }
             if slot.stat.links > 1, let known = run.links.capture(of: slot.stat) {
-                outcomes.append((position, linkedSlot(slot, node, known)))
+                batch.outcomes.append((position, linkedSlot(slot, node, known)))
             } else if let read = try capture(slot, position, node, handle) {
-                reads.append(read)
+                batch.reads.append(read)
             } else {
                 var omitted = slot
                 omitted.outcome = .omitted
-                outcomes.append((position, omitted))
+                batch.outcomes.append((position, omitted))
             }
         }
-        try content.flush()
-        for read in reads {
-            outcomes.append((read.slot, try finished(read, slots[positions.firstIndex(of: read.slot) ?? 0], node)))
-        }
-        try finishTask(node, outcomes)
+        unfinished.append(batch)
+        if content.isWellFilled || unfinished.count == Self.unfinishedLimit { try settle() }
+    }
+
+    /// Puts the files of a batch into their directory, once their chunks are stored.
+    func finish(_ batch: ReadBatch) throws(StoreError) {
+        var outcomes = batch.outcomes
+        outcomes.reserveCapacity(outcomes.count + batch.reads.count)
+        for read in batch.reads { outcomes.append((read.position, try finished(read, batch.node))) }
+        try finishTask(batch.node, outcomes)
     }
 
     /// Does something with a source file; an error is reported and costs that file only.
@@ -174,7 +190,8 @@ extension ArchiveWorker {
                 content: .file(size: stat.size, blobs: .empty))
             if let known = slot.parentContent, stat.isSameContent(as: slot.stat) {
                 entry.content = .file(size: stat.size, blobs: known)
-                return Read(slot: position, stat: stat, entry: entry, file: nil, flags: flags(stat, now))
+                return Read(
+                    position: position, slot: slot, stat: stat, entry: entry, file: nil, flags: flags(stat, now))
             }
             var read: ContentWriter.FileRead?
             if writesBlobs {
@@ -198,7 +215,7 @@ extension ArchiveWorker {
             entry.content = .file(size: size, blobs: .empty)
             let cacheFlags = isStable && size == stat.size ? flags(stat, now) : StatCache.Entry.unsureFlag
             return Read(
-                slot: position, stat: stat, entry: entry, file: size > 0 ? read?.file : nil,
+                position: position, slot: slot, stat: stat, entry: entry, file: size > 0 ? read?.file : nil,
                 flags: cacheFlags | StatCache.Entry.readFlag)
         }
         return nil
@@ -240,12 +257,12 @@ extension ArchiveWorker {
         }
     }
 
-    private func finished(_ read: Read, _ old: Slot, _ node: DirectoryNode) throws(StoreError) -> Slot {
+    private func finished(_ read: Read, _ node: DirectoryNode) throws(StoreError) -> Slot {
         var entry = read.entry
         if let file = read.file, case .file(let size, _) = entry.content {
             entry.content = .file(size: size, blobs: try content.finish(file))
         }
-        countFile(old)
+        countFile(read.slot)
         var slot = Slot(name: entry.name, stat: read.stat, outcome: .entry(entry))
         slot.cacheFlags = read.flags
         if read.stat.links > 1 {
@@ -253,7 +270,7 @@ extension ArchiveWorker {
                 node.path(of: entry.name), .init(entry: entry, stat: read.stat, cacheFlags: read.flags))
             slot.outcome = .linked(entry)
         }
-        if old.isTrusted { counters.bytesUnchanged += read.stat.size }
+        if read.slot.isTrusted { counters.bytesUnchanged += read.stat.size }
         return slot
     }
 

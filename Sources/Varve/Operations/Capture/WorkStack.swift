@@ -51,9 +51,12 @@ package final class WorkStack<Task: Sendable>: Sendable {
     /// - Parameters:
     ///   - whenDry: called when no task is left; what it returns is done before the work is over.
     ///   - paused: called before this worker stands still because another one asked for a pause.
+    ///   - settle: called when this worker has no further task at hand: here it finishes what it put off. The work is
+    ///     not over before.
     /// - Throws: never for a failed task, which stops all workers and is found in `error`.
     package func work(
-        whenDry: () -> [Task], paused: () throws(StoreError) -> Void, _ body: (Task) throws(StoreError) -> Void
+        whenDry: () -> [Task], paused: () throws(StoreError) -> Void, settle: () throws(StoreError) -> Void = {},
+        _ body: (Task) throws(StoreError) -> Void
     ) {
         while true {
             switch nextStep() {
@@ -69,9 +72,21 @@ package final class WorkStack<Task: Sendable>: Sendable {
                     state.isOver = more.isEmpty
                 }
             case .task(let task):
-                do { try body(task) } catch { fail(error) }
+                do throws(StoreError) {
+                    try body(task)
+                    while let task = taskAtHand() { try body(task) }
+                    try settle()
+                } catch { fail(error) }
                 state.withLock { $0.running -= 1 }
             }
+        }
+    }
+
+    /// The next task, for a worker that holds one already; nil if it has to look around first.
+    private func taskAtHand() -> Task? {
+        state.withLock { state in
+            if state.error != nil || state.isPausing { return nil }
+            return state.tasks.popLast()
         }
     }
 
