@@ -17,6 +17,7 @@ COLOURS = {
     "borg": ("#c9622b", "#ee8b52"),
     "plain": ("#9aa3ad", "#6b7582"),
     "varve": ("#1a7f5a", "#3fb98a"),
+    "violet": ("#8250df", "#b58bf5"),
     "good": ("#1a7f37", "#3fb950"),
     "bad": ("#cf222e", "#f85149"),
 }
@@ -205,40 +206,65 @@ def panel(drawing, left, top, corpus, results, found, scale):
 # --- cost against size ---------------------------------------------------------------------------------------------
 
 
-def scale(title, axis, series, theme="auto"):
-    """A log-log chart for each pair of axes: series is [(heading, unit, [(name, [(size, cost)])])]."""
+PALETTE = ["varve", "restic", "borg", "violet", "plain", "ink"]
+SIDE, HEIGHT, MARGIN, TAIL = 330, 230, 74, 196
+
+
+def scale(title, about, panels, theme="auto"):
+    """Log-log charts, two in a row. A panel has a heading, the units of its axes, perhaps the least range of y and a
+    limit, and lines: (name, colour, [(size, cost)])."""
     drawing = Drawing()
-    side, height, margin = 380, 300, 70
     drawing.text(24, 38, title, "title", "ink")
-    palette = ["varve", "restic", "borg", "bad", "plain", "good"]
-    for number, (heading, unit, lines) in enumerate(series):
-        left, top = 24 + margin + number * (side + margin + 100), 90
-        xs = [size for _, points in lines for size, _ in points]
-        ys = [cost for _, points in lines for _, cost in points]
-        x_of = axis_of(min(xs), max(xs), left, left + side)
-        y_of = axis_of(min(ys), max(ys), top + height, top)
-        drawing.text(left, top - 18, heading, "head", "ink")
-        for x, said in decades(x_of):
-            drawing.line(x, top, x, top + height, "rule")
-            drawing.text(x, top + height + 18, said, "small", "middle", "faint")
-        for y, said in decades(y_of):
-            drawing.line(left, y, left + side, y, "rule")
-            drawing.text(left - 8, y + 4, said + " " + unit, "small", "end", "faint")
-        drawing.text(left + side / 2, top + height + 38, axis, "middle", "faint")
-        taken = []
-        for index, (name, points) in enumerate(lines):
-            colour = palette[index % len(palette)]
-            places = [(x_of(size), y_of(cost)) for size, cost in points]
-            drawing.path(places, colour)
-            for x, y in places:
-                drawing.dot(x, y, colour)
-            y = places[-1][1] + 4
-            while any(abs(y - other) < 14 for other in taken):
-                y += 1
-            taken.append(y)
-            drawing.text(places[-1][0] + 9, y, name, "small", colour)
-    width = 24 + len(series) * (side + margin + 100)
-    return drawing.document(width, 90 + 300 + 60, title, theme)
+    drawing.text(24, 60, about, "faint")
+    for number, panel in enumerate(panels):
+        left = 24 + MARGIN + number % 2 * (SIDE + MARGIN + TAIL)
+        top = 118 + number // 2 * (HEIGHT + 92)
+        xs = [size for _, _, points in panel["lines"] for size, _ in points]
+        ys = [cost for _, _, points in panel["lines"] for _, cost in points] + panel.get("range", [])
+        x_of = axis_of(min(xs), max(xs), left, left + SIDE)
+        y_of = axis_of(min(ys), max(ys), top + HEIGHT, top)
+        drawing.text(left, top - 16, panel["heading"], "head", "ink")
+        for value, x in decades(x_of):
+            drawing.line(x, top, x, top + HEIGHT, "rule")
+            drawing.text(x, top + HEIGHT + 17, counted(value), "small", "middle", "faint")
+        for value, y in decades(y_of):
+            drawing.line(left, y, left + SIDE, y, "rule")
+            said = lasting(value) if panel["y"] == "s" else f"{value:g} {panel['y']}"
+            drawing.text(left - 8, y + 4, said, "small", "end", "faint")
+        drawing.text(left + SIDE / 2, top + HEIGHT + 35, panel["x"], "middle", "small", "faint")
+        if "limit" in panel:
+            drawing.line(left, y_of(panel["limit"]), left + SIDE, y_of(panel["limit"]), "bad", 1.5, "5 4")
+            said = f"goal: {panel['limit']} {panel['y']}"
+            drawing.text(left + 6, y_of(panel["limit"]) - 6, said, "small", "halo", "paper-line", "bad")
+        if panel.get("linear"):
+            linear(drawing, panel["lines"][0][2], x_of, y_of)
+        curves(drawing, panel["lines"], x_of, y_of)
+    rows = (len(panels) + 1) // 2
+    width = 24 + min(2, len(panels)) * (SIDE + MARGIN + TAIL)
+    return drawing.document(width, 118 + rows * (HEIGHT + 92) - 30, title, theme)
+
+
+def linear(drawing, points, x_of, y_of):
+    """What the cost would be if it were in proportion to the size, from the largest measurement down."""
+    size, cost = points[-1]
+    # The same factor on both axes, so far as both reach.
+    factor = min(size / 10 ** x_of.decades[0], cost / 10 ** y_of.decades[0])
+    drawing.line(x_of(size), y_of(cost), x_of(size / factor), y_of(cost / factor), "plain", 1.5, "2 4")
+
+
+def curves(drawing, lines, x_of, y_of):
+    """The names stand at the ends of the lines, moved apart where they would touch."""
+    ends = []
+    for name, colour, points in lines:
+        places = [(x_of(size), y_of(cost)) for size, cost in points]
+        drawing.path(places, colour)
+        for x, y in places:
+            drawing.dot(x, y, colour)
+        ends.append((places[-1][1] + 4, places[-1][0] + 10, name, colour))
+    last = -100
+    for y, x, name, colour in sorted(ends):
+        last = max(y, last + 14)
+        drawing.text(x, last, name, "small", "strong", "halo", "paper-line", colour)
 
 
 def axis_of(low, high, begin, end):
@@ -253,7 +279,19 @@ def axis_of(low, high, begin, end):
 
 
 def decades(axis):
-    for power in axis.decades:
-        names = {3: "k", 6: "M", 9: "G"}
-        base = max((p for p in names if p <= power), default=0)
-        yield axis(10**power), f"{10 ** (power - base):g}{names.get(base, '')}"
+    """The powers of ten on an axis, with their places."""
+    return [(10.0**power, axis(10.0**power)) for power in axis.decades]
+
+
+def counted(value):
+    for size, name in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{name}"
+    return f"{value:g}"
+
+
+def lasting(value):
+    for size, name in ((1, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns")):
+        if value >= size * 0.999:
+            return f"{round(value / size)} {name}"
+    return f"{value:g} s"
