@@ -124,7 +124,7 @@ def peers(run, theme="auto"):
     low, high = min([0.5, *ratios]), max([10, *ratios])
     drawing = Drawing()
     columns = 2 if len(panels) > 1 else 1
-    width = 24 + columns * (PANEL_WIDTH + 24)
+    width = max(24 + columns * (PANEL_WIDTH + 24), 720)
     header(drawing, run, width)
     bottoms = [104.0] * columns
     for corpus, results, found in panels:

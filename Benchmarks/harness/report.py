@@ -37,7 +37,7 @@ def figure(goal):
         return f"{goal.ratio:.0f} MiB"
     if goal.text.endswith("unused"):
         return f"{100 * goal.ratio:.1f} %"
-    return times(goal.ratio) if goal.at_least else f"{goal.ratio:.2f}x"
+    return times(goal.ratio) if goal.at_least else f"{goal.ratio:.3f}x"
 
 
 def table(corpus, results):
