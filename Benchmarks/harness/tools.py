@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 
-from harness.measure import quietly, tree_size, wipe
+from harness.measure import Failed, quietly, wipe
 
 PASSWORD = "a password for measuring"
 
@@ -294,16 +294,18 @@ def shell(words):
 
 
 def present(work, peers, binary):
-    """The tools that are here, ours first, and the names of those that are not."""
+    """The tools that are here and run, with their versions, ours first; and the names of those that do not."""
     tools, absent = [Varve(work, binary)], []
-    borg = peers / "venv/bin/borg"
-    for name, kind, path in (("restic", Restic, peers / "restic"), ("borg", Borg, borg)):
+    for name, kind, path in (("restic", Restic, peers / "restic"), ("borg", Borg, peers / "venv/bin/borg")):
         found = path if path.exists() else shutil.which(name)
         tools.append(kind(work, found)) if found else absent.append(name)
     for kind, needs in ((Tar, ["tar", "zstd"]), (Rsync, ["rsync"]), (Copy, ["cp"]), (Find, ["find"])):
         tools.append(kind(work)) if all(map(shutil.which, needs)) else absent.append(kind.name)
-    return tools, absent
-
-
-def stored_bytes(tool):
-    return tree_size(tool.stored()) if tool.stored() else None
+    versions = {}
+    for tool in list(tools):
+        try:
+            versions[tool] = tool.version()
+        except (Failed, OSError):
+            tools.remove(tool)
+            absent.append(tool.name)
+    return tools, {tool.name: version for tool, version in versions.items()}, absent
