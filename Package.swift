@@ -42,6 +42,11 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // Here and not in a package of its own, because it measures what only this package can see. No product has it.
+        .executableTarget(
+            name: "MicroBenchmarks", dependencies: ["Varve", "VarveFormat", "CSys"], path: "Benchmarks/Micro",
+            swiftSettings: strict),
+
         .testTarget(
             name: "VarveFormatTests", dependencies: ["VarveFormat"], exclude: ["Vectors"], swiftSettings: strict),
         .testTarget(

@@ -1,0 +1,1 @@
+"""What Benchmarks/compare and Benchmarks/scale are made of; nothing but Python's standard library."""

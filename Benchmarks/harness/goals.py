@@ -1,0 +1,91 @@
+"""The goals against the peers: varve against the fastest peer in the same run, encrypted, default settings."""
+
+import dataclasses
+import statistics
+
+PEERS = ("restic", "borg")
+MEMORY_GOAL = 128  # MiB
+
+
+@dataclasses.dataclass
+class Goal:
+    case: str
+    text: str
+    ratio: float | None  # None: not measured
+    bound: float
+    at_least: bool = False
+
+    @property
+    def reached(self):
+        if self.ratio is None:
+            return None
+        return self.ratio >= self.bound if self.at_least else self.ratio <= self.bound
+
+    @property
+    def verdict(self):
+        if self.reached is None:
+            return "not measured"
+        return "reached" if self.reached else "**not reached**"
+
+
+def wall(results, case, label):
+    costs = results["cases"].get(case, {}).get(label)
+    return statistics.median(cost["wall"] for cost in costs) if costs else None
+
+
+def own_wall(results, case):
+    """Where two kinds of backup were measured, the goals speak of the quick one."""
+    return wall(results, case, "varve") or wall(results, case, "varve --quick")
+
+
+def fastest_peer(results, case):
+    times = [time for time in (wall(results, case, peer) for peer in PEERS) if time]
+    return min(times, default=None)
+
+
+def quotient(above, below):
+    return above / below if above and below else None
+
+
+def goals(corpus, results):
+    """Every goal that applies to a corpus; `quick` is held to the times of `linux`, of which it is a sketch."""
+    kind = "linux" if corpus == "quick" else corpus
+    found = []
+
+    def times_faster(case, factor):
+        ratio = quotient(fastest_peer(results, case), own_wall(results, case))
+        found.append(Goal(case, f"{factor:g}x the fastest peer", ratio, factor, at_least=True))
+
+    def at_most(case, label, factor):
+        ratio = quotient(own_wall(results, case), wall(results, case, label))
+        found.append(Goal(case, f"at most {factor:g}x of {label}", ratio, factor))
+
+    def size(case, text, bound):
+        sizes = results["sizes"].get(case, {})
+        peers = [sizes[peer] for peer in PEERS if peer in sizes]
+        found.append(Goal(case, text, quotient(sizes.get("varve"), min(peers, default=None)), bound))
+
+    times_faster("first backup", {"linux": 5, "small": 6}.get(kind, 4))
+    at_most("first backup", "tar | zstd -3 -T0", 1)
+    if kind in ("linux", "small"):
+        times_faster("nothing changed", 15)
+        at_most("nothing changed", "find -printf", 1.2)
+    if kind == "linux":
+        times_faster("second version", 8)
+    times_faster("restore", 4)
+    at_most("restore", "cp -a", 1)
+    times_faster("verify all data", 3.5)
+    times_faster("verify structure", 10)
+    for case in ("list", "show", "one small file"):
+        if case in results["cases"]:
+            times_faster(case, 10)
+    if corpus == "linux":
+        size("repository", "0.87 of the smallest peer", 0.87)
+    if kind == "linux":
+        times_faster("drop the first, reclaim", 5)
+        found.append(Goal("drop the first, reclaim", "at most 2 % unused", results.get("unused"), 0.02))
+    if kind == "db":
+        size("added by the second version", "1/6 of the smallest peer", 1 / 6)
+    peak = results["peaks"].get("varve")
+    found.append(Goal("peak memory", f"at most {MEMORY_GOAL} MiB", peak / 1024 if peak else None, MEMORY_GOAL))
+    return found
