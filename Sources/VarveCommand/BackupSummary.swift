@@ -66,8 +66,7 @@ struct BackupSummary {
     private var hint: String? {
         let read = UInt64(max(0, report.manifest.bytes.read))
         guard report.manifest.kind == .full, report.snapshotID != nil, report.bytesUnmodified > 0,
-            read >= max(report.bytesUnmodified, report.bytesUnchanged), (read - report.bytesUnmodified) * 100 < read,
-            report.bytesUnchanged > read / 2
+            read >= max(report.bytesUnmodified, report.bytesUnchanged), (read - report.bytesUnmodified) * 100 < read
         else { return nil }
         return "under 1 % had changed: --quick would have read \(HumanText.size(read - report.bytesUnchanged)) of "
             + HumanText.size(read)

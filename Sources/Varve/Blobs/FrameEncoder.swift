@@ -19,8 +19,6 @@ package final class FrameEncoder {
     private static let sampleStride = 32 << 10
     /// The level for content that a sample found incompressible, in frames that must be zstd all the same.
     private static let hastyLevel: Int32 = -50
-    /// At level 1 the hash table takes 32 KiB, so that it stays in the first cache; zstd's own choice is 64.
-    private static let fastHashLog: Int32 = 13
 
     private let context: OpaquePointer
     private let suite: Suite
@@ -85,7 +83,6 @@ package final class FrameEncoder {
             output = UnsafeMutableRawBufferPointer.allocate(byteCount: bound, alignment: 64)
         }
         ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
-        ZSTD_CCtx_setParameter(context, ZSTD_c_hashLog, level == 1 ? Self.fastHashLog : 0)
         return ZSTD_compress2(context, output.baseAddress, output.count, raw.baseAddress, raw.count)
     }
 
