@@ -1,3 +1,4 @@
+import Glibc
 package import VarveFormat
 
 /// One name in a directory of a backend.
@@ -87,6 +88,14 @@ package protocol Backend: AnyObject, Sendable {
 
     /// Free bytes for an ordinary user at the place, nil where unknown.
     func freeSpace() -> UInt64?
+
+    /// Waits a moment before somebody looks again for what another program does. What stands for storage in tests lets
+    /// that program go on instead.
+    func pause(milliseconds: Int)
+}
+
+extension Backend {
+    package func pause(milliseconds: Int) { _ = usleep(UInt32(clamping: milliseconds * 1_000)) }
 }
 
 extension Backend {

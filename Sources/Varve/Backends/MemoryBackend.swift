@@ -10,7 +10,7 @@ package final class MemoryBackend: Backend {
         var uploads = 0
     }
 
-    fileprivate let state = Mutex(State())
+    fileprivate let state: Mutex<State>
 
     package let location: String
     package let hasCoherentListings: Bool
@@ -18,6 +18,14 @@ package final class MemoryBackend: Backend {
     package init(location: String = "memory", hasCoherentListings: Bool = true) {
         self.location = location
         self.hasCoherentListings = hasCoherentListings
+        state = Mutex(State())
+    }
+
+    /// Makes a copy of another one as it is now.
+    package init(copying other: MemoryBackend) {
+        location = other.location
+        hasCoherentListings = other.hasCoherentListings
+        state = Mutex(other.state.withLock { $0 })
     }
 
     package func freeSpace() -> UInt64? { nil }
