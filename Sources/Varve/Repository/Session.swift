@@ -52,7 +52,7 @@ package final class Session: Sendable {
             if others.isEmpty { return session }
             session.close()
             // Two that begin together see each other, and both step back.
-            _ = usleep(UInt32.random(in: 20_000...120_000))
+            backend.pause(milliseconds: Int.random(in: 20...120))
         }
         let other = others.first?.info.map { " on host \($0.host), process \($0.pid)" } ?? ""
         throw StoreError(

@@ -1,4 +1,3 @@
-import Glibc
 import VarveFormat
 
 /// Which sessions a condemned record must wait for.
@@ -20,7 +19,7 @@ struct SessionWatch: Sendable {
             let isOpening = blocking.contains { $0.seen == nil }
             guard isOpening, attempt < 20 else { return blocking }
             attempt += 1
-            _ = usleep(50_000)
+            backend.pause(milliseconds: 50)
         }
     }
 }
