@@ -154,9 +154,13 @@ extension FixedIdentifier {
     }
 
     /// Reads `byteCount` bytes; nil for any other count.
-    public init?(bytes: some Collection<UInt8>) {
+    public init?(bytes: some Collection<UInt8>) { self.init(array: Array(bytes)) }
+
+    /// Loops over collections of any kind are many times slower across modules.
+    private init?(array bytes: [UInt8]) {
         guard bytes.count == Self.byteCount else { return nil }
         var words: [UInt64] = []
+        words.reserveCapacity(Self.byteCount / 8)
         var word: UInt64 = 0
         for (position, byte) in bytes.enumerated() {
             word = word << 8 | UInt64(byte)
@@ -182,7 +186,7 @@ extension FixedIdentifier {
 
     /// Reads exactly `2 * byteCount` lowercase hexadecimal digits; nil for anything else.
     public init?(hex: some StringProtocol) {
-        let text = Array(hex.utf8)
+        let text = Array(String(hex).utf8)
         guard text.count == Self.byteCount * 2 else { return nil }
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Self.byteCount)
@@ -190,7 +194,7 @@ extension FixedIdentifier {
             guard let high = Self.digit(text[index]), let low = Self.digit(text[index + 1]) else { return nil }
             bytes.append(high << 4 | low)
         }
-        self.init(bytes: bytes)
+        self.init(array: bytes)
     }
 
     private static func digit(_ character: UInt8) -> UInt8? {
