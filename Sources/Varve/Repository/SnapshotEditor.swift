@@ -150,14 +150,14 @@ public struct SnapshotEditor: Sendable {
         }
     }
 
-    /// Checks that whatever the snapshots need lies in packs that are there and stay.
+    /// Checks that whatever the snapshots need lies in packs that are there. A final record that does not name a
+    /// snapshot takes no pack that it needs: for that collector it is a manifest that stays.
     private func check(_ snapshots: [Snapshot]) throws(StoreError) {
         // In this order: a collection that is done by now took its packs away before the listing.
         let leaving = try CondemnedRecords(reading: repository.backend)
-        let condemned = Set(leaving.final.flatMap(\.packs))
         let gone = Set(leaving.final.flatMap(\.snapshots))
         let listing = try PackListing(repository.backend)
-        let index = try repository.openIndex { listing.contains($0) && !condemned.contains($0) }
+        let index = try repository.openIndex { listing.contains($0) }
         let loader = repository.loader(index)
         let present = Set(try repository.backend.list(RepositoryPath.manifests).map(\.name))
         for snapshot in snapshots {
