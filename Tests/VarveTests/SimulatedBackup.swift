@@ -81,6 +81,8 @@ struct SimulatedBackup {
             time: Timestamp(seconds: SimulationClock.start + Int64(sequence), nanoseconds: 0),
             paths: [Array("/s".utf8)], treeRoot: blobs.root, tips: tips, sequence: sequence)
         manifest.replaces = replaces
+        // No two are equal to the nanosecond.
+        manifest.description = session.id.hex
         let sealed = try repository.sealed.seal(.manifest, manifest.encode())
         let id = SHA256Digest.of(sealed)
         try repository.backend.commit(session: session.id, sealed, as: RepositoryPath.file(.manifest, id))
