@@ -17,7 +17,9 @@ done
 ids() { "$varve" list --json "$@" | grep -o '"id":"[0-9a-f]*"' | cut -d '"' -f 4; }
 count() { ids "$@" | grep -c . || true; }
 # field REF KEY: what show says of a key.
-field() { "$varve" show "$1" --json | grep -o "\"$2\":\(\"[^\"]*\"\|\[[^]]*\]\|[a-z0-9]*\)" | head -n 1 | cut -d : -f 2-; }
+field() {
+    "$varve" show "$1" --json | grep -o "\"$2\":\(\"[^\"]*\"\|\[[^]]*\]\|[a-z0-9]*\)" | head -n 1 | cut -d : -f 2-
+}
 mapfile -t all < <(ids)
 newest=${all[0]} middle=${all[1]} oldest=${all[2]}
 
