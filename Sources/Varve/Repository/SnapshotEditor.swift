@@ -112,6 +112,11 @@ public struct SnapshotEditor: Sendable {
                     throw list.tombstoned.contains(id) ? Self.tooLate(id) : Self.unknown(id)
                 }
                 guard snapshot.deletion != nil else { continue }
+                if let other = list.every.first(where: { $0.manifest.replaces.contains(id) }) {
+                    throw StoreError(
+                        .failed, "\(id.hex) was a checkpoint of a backup that \(other.id.hex) has finished",
+                        remedy: "use that snapshot")
+                }
                 guard !leaving.contains(id) else { throw Self.tooLate(id) }
                 snapshots.append(snapshot)
             }
@@ -141,8 +146,9 @@ public struct SnapshotEditor: Sendable {
             do throws(StoreError) {
                 try backend.rename(path, to: RepositoryPath.condemned(CondemnedName(name.id, .withdrawn)))
             } catch where error.code == .missing {
-                // Past its point of no return, withdrawn by somebody else, or done.
-                continue
+                // Perhaps past its point of no return; and its collector does not wait for this session, which knows
+                // the record: one that begins now learns what it names.
+                throw StoreError(.sessionLost, "a collection went on meanwhile", path: path)
             } catch where error.code == .exists {
                 // Withdrawn by somebody whom a crash kept from taking the old name away.
                 try backend.remove(path)
@@ -205,17 +211,21 @@ public struct SnapshotEditor: Sendable {
         }
     }
 
-    /// Runs `body` in a writer's session, and once more if somebody judged the first one dead.
+    /// Sessions that are opened for one change at most.
+    private static let attemptLimit = 8
+
+    /// Runs `body` in a writer's session, and again in another one if somebody judged the first one dead, or if a
+    /// collection made it useless.
     private func withSession(_ body: (Session) throws(StoreError) -> Void) throws(StoreError) {
-        var isFirst = true
+        var attempts = 0
         while true {
             let session = try Session.openWriter(on: repository.backend, program: repository.options.program)
             defer { session.close() }
             do throws(StoreError) {
                 return try body(session)
             } catch {
-                guard error.code == .sessionLost, isFirst else { throw error }
-                isFirst = false
+                attempts += 1
+                guard error.code == .sessionLost, attempts < Self.attemptLimit else { throw error }
             }
         }
     }

@@ -1,5 +1,17 @@
 package import VarveFormat
 
+/// Where a new statement stands in the graph of statements: behind everything that its writer saw.
+package struct StatementPlace: Sendable {
+    let tips: [FileID]
+    let sequence: Int
+
+    /// Behind everything in a list.
+    package init(after list: SnapshotList) {
+        tips = list.tips
+        sequence = list.nextSequence
+    }
+}
+
 /// Writes records within a writer's session, one behind the other in the graph of statements.
 package struct StatementWriter {
     /// So that the longest record stays well below its limit (FORMAT.md section 14).
@@ -12,10 +24,15 @@ package struct StatementWriter {
 
     /// - Parameter list: read in this session or before it; records stand behind everything in it.
     package init(_ repository: Repository, session: Session, list: SnapshotList) {
+        self.init(repository, session: session, behind: StatementPlace(after: list))
+    }
+
+    /// - Parameter place: found in this session or before it.
+    package init(_ repository: Repository, session: Session, behind place: StatementPlace) {
         self.repository = repository
         self.session = session.id
-        tips = list.tips
-        sequence = list.nextSequence
+        tips = place.tips
+        sequence = place.sequence
     }
 
     /// Writes a record about at least one subject, or several where one cannot hold them all. It is durable when this

@@ -68,7 +68,7 @@ struct CollectorRun {
         do throws(StoreError) {
             // What stood for an interrupted snapshot may go before anybody asks what became of it.
             if !kept.untold.isEmpty {
-                var writer = StatementWriter(repository, session: session, list: kept.list)
+                var writer = StatementWriter(repository, session: session, behind: kept.place)
                 try writer.write(.tombstone(reason: "replaced"), subjects: kept.untold.sorted(), time: options.now())
             }
             return try keeper.publish(
