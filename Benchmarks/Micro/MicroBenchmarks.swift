@@ -2,7 +2,8 @@ import Glibc
 import Varve
 import VarveFormat
 
-/// Measures the parts of the engine one by one. Nothing of it is in a product: `Benchmarks/micro-benchmarks` builds and runs it.
+/// Measures the parts of the engine one by one. Nothing of it is in a product: `Benchmarks/micro-benchmarks` builds and
+/// runs it.
 @main
 enum MicroBenchmarks {
     static let usage = """

@@ -7,7 +7,8 @@ struct DeleteCommand: Verb {
     static let configuration = CommandConfiguration(
         commandName: "delete", abstract: "Delete snapshots; undelete brings them back until gc took their space.",
         discussion: """
-            Asks first. Nothing is freed before varve gc. Pinned and held snapshots are
+            Asks first. --dry-run says what only they hold and what comes free without
+            them. Nothing is freed before varve gc. Pinned and held snapshots are
             refused, and safety snapshots unless --include-safety is given.
 
             Examples:
@@ -31,11 +32,16 @@ struct DeleteCommand: Verb {
             let ids = snapshots.map(\.id)
             try SnapshotEditor(repository: repository).delete(ids, reason: "delete", includesSafety: includeSafety)
         }
+        let space =
+            context.settings.isDryRun
+            ? try SpaceView.report(of: repository, without: snapshots.map(\.id), context) : nil
         if context.output.isJSON {
-            context.output.json([
-                "deleted": .array(snapshots.map { .string($0.id.hex) }), "dry_run": .bool(context.settings.isDryRun),
-            ])
+            var json = space.map(SpaceView.json) ?? [:]
+            json["deleted"] = .array(snapshots.map { .string($0.id.hex) })
+            json["dry_run"] = .bool(context.settings.isDryRun)
+            context.output.json(json)
         } else if context.settings.isDryRun {
+            if let space { SpaceView.show(space, context.output) }
             context.output.summary("would delete \(count)")
         } else {
             context.output.summary("deleted \(count): varve undelete brings back what varve gc has not reclaimed")

@@ -31,19 +31,12 @@ struct StatsCommand: Verb {
         }
         let output = context.output
         guard !output.isJSON else {
-            json["bytes_unique_to_these"] = .integer(Int64(clamping: report.uniqueBytes))
-            json["bytes_shared"] = .integer(Int64(clamping: report.sharedBytes))
-            json["bytes_freed_if_removed"] = .integer(Int64(clamping: report.freedBytes))
-            json["bytes_freed_at_once"] = .integer(Int64(clamping: report.freedAtOnceBytes))
+            json.merge(SpaceView.json(report)) { first, _ in first }
             output.json(json)
             return .ok
         }
-        let later = report.freedBytes - min(report.freedBytes, report.freedAtOnceBytes)
         output.line("snapshots  \(chosen.count) of \(statistics.snapshots)")
-        output.line("unique     \(HumanText.size(report.uniqueBytes)) are in no other snapshot")
-        output.line("shared     \(HumanText.size(report.sharedBytes)) are in others too")
-        output.line("free       about \(HumanText.size(report.freedBytes)) of the repository without them")
-        if later > 0 { output.line("           \(HumanText.size(later)) of that when gc rewrites the packs") }
+        SpaceView.show(report, output)
         return .ok
     }
 

@@ -25,6 +25,8 @@ newest=${all[0]} middle=${all[1]} oldest=${all[2]}
 
 check "delete asks, and refuses without a terminal" exits 5 varve delete name2
 check "a dry run deletes nothing" varve delete name2 -n
+freed=$("$varve" delete name2 -n --json | grep -o '"bytes_freed_if_removed":[0-9]*' | cut -d : -f 2)
+check "and says what would come free" test "${freed:-0}" -gt 0
 check "nothing is deleted yet" test "$(count)" -eq 3
 check "delete" varve delete name2 -y
 check "a deleted snapshot is not listed" test "$(ids)" = "$newest"$'\n'"$oldest"
