@@ -32,7 +32,8 @@ for number in $(seq 9); do noise "$work/source/noise$number" 1050000; done
 cp -a "$work/repository" "$work/base"
 
 fresh() {
-    rm -rf "$work/repository" "$XDG_CACHE_HOME"
+    # The state too: it remembers snapshots, and an older repository in the same place would be a deletion.
+    rm -rf "$work/repository" "$XDG_CACHE_HOME" "$XDG_STATE_HOME"
     cp -a "$work/base" "$work/repository"
 }
 
