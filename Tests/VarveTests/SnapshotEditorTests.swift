@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 import Varve
 import VarveFormat
@@ -67,6 +68,16 @@ struct SnapshotEditorTests {
         #expect(try fixture.backend.list("records").isEmpty && fixture.backend.list("sessions").isEmpty)
     }
 
+    @Test("a checkpoint whose backup was finished does not come back")
+    func finishedCheckpoint() throws {
+        let checkpoint = try fixture.manifest(1) { $0.state = .interrupted }
+        let whole = try fixture.manifest(2, tips: [checkpoint], sequence: 2) { $0.replaces = [checkpoint] }
+        try fixture.record(.tombstone(reason: "replaced"), [checkpoint], tips: [whole], sequence: 3)
+        let error = #expect(throws: StoreError.self) { try editor.undelete([checkpoint]) }
+        #expect(error?.message.contains("checkpoint") == true)
+        #expect(try repository.snapshots().snapshots.map(\.id) == [whole])
+    }
+
     @Test("tags are changed, and those that could not be written in a list are refused", arguments: ["", "a,b", "a\nb"])
     func tags(bad: String) throws {
         let snapshot = try fixture.manifest(1) { $0.tags = ["a"] }
@@ -131,6 +142,37 @@ struct UndeleteTests {
         #expect(undelete() == nil)
         #expect(try condemnedNames() == [CondemnedName(name.id, .withdrawn).text])
         #expect(try repository.snapshots().snapshots.map(\.id) == [id])
+    }
+
+    @Test("a collection that goes on just when it is withdrawn makes undelete begin anew in another session")
+    func finalMeanwhile() throws {
+        let name = try condemn(.waiting, snapshots: [])
+        let base = repository.backend
+        let sessions = Mutex(0)
+        let stepped = SteppedBackend(base) { (step) throws(StoreError) in
+            if step.verb == "make", step.path.hasPrefix("sessions/") { sessions.withLock { $0 += 1 } }
+            guard step.verb == "rename", step.path.hasSuffix("-withdrawn") else { return }
+            try base.rename(
+                RepositoryPath.condemned(name), to: RepositoryPath.condemned(CondemnedName(name.id, .final)))
+        }
+        try SnapshotEditor(repository: try site.repository(on: stepped)).undelete([id])
+        #expect(sessions.withLock { $0 } == 2)
+        #expect(try repository.snapshots().snapshots.map(\.id) == [id])
+    }
+
+    @Test("a complete snapshot comes back though another one claims to stand for it")
+    func claimed() throws {
+        let other = try #require(try site.capture().snapshotID)
+        let list = try repository.snapshots()
+        var manifest = try #require(list.every.first { $0.id == other }).manifest
+        manifest.replaces = [id]
+        manifest.tips = list.tips
+        manifest.sequence = list.nextSequence
+        let sealed = try repository.sealed.seal(.manifest, manifest.encode())
+        try repository.backend.putIfAbsent(
+            RepositoryPath.file(.manifest, SHA256Digest.of(sealed)), sealed, session: nil)
+        #expect(undelete() == nil)
+        #expect(try repository.snapshots().contains(id))
     }
 
     @Test("past the point of no return it is too late, and the snapshot stays deleted")

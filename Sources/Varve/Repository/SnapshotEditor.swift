@@ -112,11 +112,7 @@ public struct SnapshotEditor: Sendable {
                     throw list.tombstoned.contains(id) ? Self.tooLate(id) : Self.unknown(id)
                 }
                 guard snapshot.deletion != nil else { continue }
-                if let other = list.every.first(where: { $0.manifest.replaces.contains(id) }) {
-                    throw StoreError(
-                        .failed, "\(id.hex) was a checkpoint of a backup that \(other.id.hex) has finished",
-                        remedy: "use that snapshot")
-                }
+                guard !list.finishedCheckpoints.contains(id) else { throw Self.finished(id) }
                 guard !leaving.contains(id) else { throw Self.tooLate(id) }
                 snapshots.append(snapshot)
             }
@@ -177,6 +173,12 @@ public struct SnapshotEditor: Sendable {
                 throw Self.tooLate(snapshot.id, error)
             }
         }
+    }
+
+    private static func finished(_ id: SnapshotID) -> StoreError {
+        StoreError(
+            .failed, "\(id.hex) was a checkpoint of a backup that was finished later",
+            remedy: "see varve list for the snapshot that stands for it")
     }
 
     private static func tooLate(_ id: SnapshotID, _ cause: StoreError? = nil) -> StoreError {

@@ -33,6 +33,8 @@ public struct SnapshotList: Sendable {
     package let nextSequence: Int
     /// Interrupted ones that a later one of the same job stands for, whose manifest is still there.
     package let superseded: [Snapshot]
+    /// Interrupted ones that a later one of the same job stands for, whose manifest is still there, deleted or not.
+    package let finishedCheckpoints: Set<SnapshotID>
     /// Deleted ones, whether their manifest is still there or not.
     package let tombstoned: Set<SnapshotID>
 
@@ -72,6 +74,7 @@ public struct SnapshotList: Sendable {
         self.tips = tips
         self.nextSequence = nextSequence
         tombstoned = statements.tombstoned
+        finishedCheckpoints = statements.replaced
     }
 
     /// Whether a snapshot counts.
