@@ -7,6 +7,7 @@ set -euo pipefail
 source "$(dirname "$0")/suite.bash"
 need_tools rsync
 copies=100
+slowly=()
 
 export VARVE_KEY_FILE=$work/key
 varve() { "$varve" --no-progress -q -r "$repository" "$@"; }
@@ -28,7 +29,7 @@ live() {
 # copy: one rsync into $copy. Ends with rsync's status where that is 0 or 24 (files vanished while it ran).
 copy() {
     local status=0
-    rsync -a --delete "$repository/" "$copy/" 2>"$work/rsync.log" || status=$?
+    rsync "${slowly[@]}" -a --delete "$repository/" "$copy/" 2>"$work/rsync.log" || status=$?
     [ "$status" -eq 0 ] || [ "$status" -eq 24 ] || { cat "$work/rsync.log"; return 1; }
     return "$status"
 }
@@ -97,9 +98,13 @@ echo "default grace: $copies copies beside $(cat "$work/rounds") rounds of backu
 begin zero --rewrite-grace 0
 for number in $(seq "$copies"); do
     fresh "$number"
+    # Every fifth copy takes long enough that whole collections end beside it.
+    slowly=()
+    [ $((number % 5)) -ne 0 ] || slowly=(--bwlimit=4m)
     status=0
     copy || status=$?
     [ "$status" -ne 24 ] || vanished=$((vanished + 1))
+    slowly=()
     check "copy $number: rsync ends with 0 or 24" test "$status" -eq 0 -o "$status" -eq 24
     check "copy $number without grace is whole, or INCOMPLETE and nothing worse" honest
     check "copy $number: one more rsync" copy_until_whole

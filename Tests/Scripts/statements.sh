@@ -90,6 +90,8 @@ check "the snapshot is there" test -n "$(field after id)"
 check "list names it" grep -q "DELETION DETECTED.*$late" <("$varve" list 2>&1 >"$work/none" || true)
 check "verify --json names it" grep -q "missing_snapshot.*$late\|$late.*missing_snapshot" \
     <("$varve" verify --json || true)
+check "verify says that something is missing, and nothing damaged" grep -q '"result": *"INCOMPLETE"' \
+    <("$varve" verify --json || true)
 check "another machine sees nothing" env XDG_STATE_HOME="$work/state2" "$varve" -q list
 cp -a "$work/repository" "$work/copy"
 check "a copy elsewhere is behind" grep -q "2 snapshots behind" <("$varve" -r "$work/copy" list 2>&1)

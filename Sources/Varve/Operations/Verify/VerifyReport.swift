@@ -6,7 +6,8 @@ public struct VerifyReport: Sendable {
         case passed = "PASSED"
         /// Something is damaged.
         case failed = "FAILED"
-        /// Nothing is damaged, but packs or blobs are missing.
+        /// Nothing is damaged, but packs, blobs or snapshots are missing: of a copy that another run may complete, or
+        /// of an original from which they were taken.
         case incomplete = "INCOMPLETE"
     }
 
@@ -40,10 +41,10 @@ public struct VerifyReport: Sendable {
     /// Takes a finding into account.
     mutating func take(_ kind: Finding.Kind) {
         switch kind {
-        case .missingPack, .missingBlob: if result == .passed { result = .incomplete }
+        case .missingPack, .missingBlob, .missingSnapshot: if result == .passed { result = .incomplete }
         // What a path lacks is damaged or missing, and was taken into account as such.
         case .damagedPath: if result == .passed { result = .incomplete }
-        case .damagedFile, .damagedSnapshot, .missingSnapshot, .damagedPack, .damagedBlob: result = .failed
+        case .damagedFile, .damagedSnapshot, .damagedPack, .damagedBlob: result = .failed
         }
     }
 }
