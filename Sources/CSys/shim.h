@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
@@ -228,6 +229,9 @@ static inline int64_t sys_free_space(const char *path) {
     if (statvfs(path, &raw) < 0) return -(int64_t)errno;
     return (int64_t)raw.f_bavail * (int64_t)raw.f_frsize;
 }
+
+/// Takes the lock of an open file, or says at once that another one has it (-EWOULDBLOCK).
+static inline int sys_try_lock(int descriptor) { SYS_RETRY(int, flock(descriptor, LOCK_EX | LOCK_NB)); }
 
 // MARK: metadata
 

@@ -46,6 +46,6 @@ enum DeletionEvidence {
     }
 
     private static let remedy =
-        "if this is a copy, make it again; if it is the original, look who did that and put the files back from a copy; "
-        + "if it is right so, varve list --accept-missing says so"
+        "if this is a copy, make it again; if it is the original, look who did that and put the files back from a "
+        + "copy; if it is right so, varve list --accept-missing says so"
 }

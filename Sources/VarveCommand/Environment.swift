@@ -20,6 +20,7 @@ struct Environment: Sendable {
         case cacheHome = "XDG_CACHE_HOME"
         case stateHome = "XDG_STATE_HOME"
         case home = "HOME"
+        case temporaryDirectory = "TMPDIR"
         case terminal = "TERM"
         case localeAll = "LC_ALL"
         case localeType = "LC_CTYPE"

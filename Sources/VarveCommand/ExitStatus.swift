@@ -21,6 +21,11 @@ struct ExitStatus: Hashable, Sendable {
     /// The reader of standard output is gone; what a shell reports of a process that SIGPIPE ended.
     static let brokenPipe = ExitStatus(code: 141)
 
+    /// What `status --nagios` ends with.
+    static let monitoringWarning = ExitStatus(code: 1)
+    static let monitoringCritical = ExitStatus(code: 2)
+    static let monitoringUnknown = ExitStatus(code: 3)
+
     /// The status of an error.
     init(_ code: StoreError.Code) {
         self =

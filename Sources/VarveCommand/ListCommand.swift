@@ -62,6 +62,7 @@ struct ListCommand: Verb {
         let now = Timestamp.now()
         let showsDeletion = snapshots.contains { $0.deletion != nil }
         let showsProtection = snapshots.contains { $0.isPinned || $0.isHeld(at: now) }
+        let showsDrills = snapshots.contains { $0.drill != nil }
         let showsTags = snapshots.contains { !$0.tags.isEmpty }
         var columns: [Table.Column] = [
             .init(title: "ID"), .init(title: "TIME"), .init(title: "KIND"), .init(title: "STATE"),
@@ -70,6 +71,7 @@ struct ListCommand: Verb {
         ]
         if showsDeletion { columns += [.init(title: "DELETED"), .init(title: "REASON")] }
         if showsProtection { columns.append(.init(title: "KEPT")) }
+        if showsDrills { columns.append(.init(title: "PROVEN")) }
         if showsTags { columns.append(.init(title: "TAGS")) }
         var table = Table(columns + [.init(title: "PATHS")])
         for snapshot in snapshots {
@@ -85,12 +87,21 @@ struct ListCommand: Verb {
                 cells += [deletion.map { LocalTime.text($0.time) } ?? "-", output.safe(deletion?.reason ?? "-")]
             }
             if showsProtection { cells.append(protection(snapshot, now)) }
+            if showsDrills { cells.append(drill(snapshot)) }
             if showsTags {
                 cells.append(snapshot.tags.isEmpty ? "-" : output.safe(snapshot.tags.joined(separator: ",")))
             }
             table.add(cells + [manifest.paths.map(output.show).joined(separator: " ")])
         }
         return table
+    }
+
+    /// When the snapshot was last restored for a test, and how much of it.
+    private static func drill(_ snapshot: Snapshot) -> String {
+        guard let drill = snapshot.drill else { return "-" }
+        let date = String(LocalTime.text(drill.time).prefix(10))
+        if drill.result.outcome == .failed { return "FAILED " + date }
+        return date + (drill.result.part.map { " (\($0))" } ?? "")
     }
 
     private static func protection(_ snapshot: Snapshot, _ now: Timestamp) -> String {

@@ -42,7 +42,10 @@ struct RootCommand: ParsableCommand {
                 ]),
             CommandGroup(
                 name: "Care",
-                subcommands: [VerifyCommand.self, RepairCommand.self, KeyCommand.self, DoctorCommand.self]),
+                subcommands: [
+                    VerifyCommand.self, DrillCommand.self, StatusCommand.self, RepairCommand.self, KeyCommand.self,
+                    DoctorCommand.self,
+                ]),
             CommandGroup(
                 name: "Other",
                 subcommands: [

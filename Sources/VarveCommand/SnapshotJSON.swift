@@ -17,7 +17,8 @@ enum SnapshotJSON {
             "bytes_stored": .integer(Int64(manifest.bytes.stored)), "origin": .string(manifest.origin.rawValue),
             "pinned": .bool(snapshot.isPinned),
             "validation": manifest.validation.isEmpty ? .null : .array(manifest.validation),
-            "last_verified": text(snapshot.verification?.time.rfc3339), "last_drilled": .null,
+            "last_verified": text(snapshot.verification?.time.rfc3339),
+            "last_drilled": text(snapshot.drill?.time.rfc3339),
         ]
         members.merge(paths(manifest.paths)) { first, _ in first }
         members.merge(protection(snapshot)) { first, _ in first }
@@ -35,7 +36,7 @@ enum SnapshotJSON {
         members["id"] = .string(snapshot.id.hex)
         members["status"] = .string(snapshot.status)
         members["last_verified"] = text(snapshot.verification?.time.rfc3339)
-        members["last_drilled"] = .null
+        members["last_drilled"] = text(snapshot.drill?.time.rfc3339)
         members["tags"] = .array(snapshot.tags.map { .string($0) })
         members["pinned"] = .bool(snapshot.isPinned)
         return members.merging(protection(snapshot)) { $1 }
@@ -51,7 +52,7 @@ enum SnapshotJSON {
     }
 
     /// `paths`, and `paths_base64` if one of them is not UTF-8.
-    private static func paths(_ paths: [[UInt8]]) -> [String: JSONValue] {
+    static func paths(_ paths: [[UInt8]]) -> [String: JSONValue] {
         let texts = JSONValue.array(paths.map { .string(String(decoding: $0, as: UTF8.self)) })
         if paths.allSatisfy({ String(validating: $0, as: UTF8.self) != nil }) { return ["paths": texts] }
         return ["paths": texts, "paths_base64": .array(paths.map { .string(Base64.encode($0)) })]

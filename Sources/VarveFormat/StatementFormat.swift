@@ -2,6 +2,8 @@
 public enum RecordKind: String, Sendable, CaseIterable {
     /// How a check of the snapshots ended.
     case verified
+    /// How a test restore of the snapshots ended.
+    case drilled
     /// The snapshots no longer count.
     case tombstone
     /// Their tombstones are taken back.
@@ -20,6 +22,8 @@ public enum RecordKind: String, Sendable, CaseIterable {
 public enum Statement: Hashable, Sendable {
     /// How a check ended: level `structure` or `data`; result `ok`, `damaged` or `incomplete`.
     case verified(level: String, result: String)
+    /// How a test restore ended.
+    case drilled(DrillResult)
     /// The subjects no longer count; the reason is `delete`, `forget`, `replaced` or another word.
     case tombstone(reason: String)
     /// Earlier tombstones of the subjects count no more.
@@ -37,6 +41,7 @@ public enum Statement: Hashable, Sendable {
     public var kind: RecordKind {
         switch self {
         case .verified: .verified
+        case .drilled: .drilled
         case .tombstone: .tombstone
         case .undelete: .undelete
         case .tag: .tag
@@ -50,6 +55,7 @@ public enum Statement: Hashable, Sendable {
     public var details: JSONValue {
         switch self {
         case .verified(let level, let result): .object(["level": .string(level), "result": .string(result)])
+        case .drilled(let result): result.details
         case .tombstone(let reason): .object(["reason": .string(reason)])
         case .undelete, .accepted: .object([:])
         case .tag(let change): change.details
@@ -68,6 +74,7 @@ public enum Statement: Hashable, Sendable {
             self = .verified(
                 level: try fields.required("level", JSONConvert.string),
                 result: try fields.required("result", JSONConvert.string))
+        case .drilled: self = .drilled(try DrillResult(&fields))
         case .tombstone: self = .tombstone(reason: try fields.required("reason", JSONConvert.string))
         case .undelete: self = .undelete
         case .tag: self = .tag(try TagChange(&fields))

@@ -4,6 +4,8 @@ import VarveFormat
 @Suite struct StatementFormatTests {
     @Test("A record says what it was made to say", arguments: [
         .verified(level: "structure", result: "damaged"), .tombstone(reason: "forget"), .undelete,
+        .drilled(DrillResult(outcome: .ok, files: 3, bytes: 1 << 40)),
+        .drilled(DrillResult(outcome: .failed, files: 0, bytes: 0, part: "2/7", check: .failed)),
         .tag(.set([])), .tag(.set(["a", "b"])), .tag(.change(add: ["a"], remove: ["b", "c"])),
         .tag(.change(add: [], remove: [])), .pin(true), .pin(false), .hold(until: nil),
         .hold(until: Timestamp(seconds: 4_000_000_000, nanoseconds: 7)), .accepted,
@@ -19,7 +21,7 @@ import VarveFormat
     @Test("A record of an unknown kind says nothing")
     func unknownKind() {
         let record = Record(
-            repositoryID: sampleRepository, kind: "drilled", subjects: [], time: Timestamp(seconds: 1), tips: [],
+            repositoryID: sampleRepository, kind: "anything", subjects: [], time: Timestamp(seconds: 1), tips: [],
             sequence: 1)
         #expect(record.statement == nil)
     }

@@ -10,6 +10,14 @@ public struct Verification: Sendable, Hashable {
     public let result: String
 }
 
+/// The newest statement of a test restore about a snapshot.
+public struct Drilled: Sendable, Hashable {
+    /// When the drill began.
+    public let time: Timestamp
+    /// How it ended.
+    public let result: DrillResult
+}
+
 /// That a snapshot was deleted: it no longer counts, and can be brought back until a collector took its space.
 public struct Deletion: Sendable, Hashable {
     /// When.
@@ -23,6 +31,7 @@ public struct Snapshot: Sendable {
     /// What later statements come to.
     struct Standing: Sendable {
         var verification: Verification?
+        var drill: Drilled?
         var isPinned = false
         var holdUntil: Timestamp?
         var deletion: Deletion?
@@ -40,6 +49,8 @@ public struct Snapshot: Sendable {
     public let id: SnapshotID
     /// The newest verification; nil if it was never verified.
     public let verification: Verification?
+    /// The newest test restore; nil if there was none.
+    public let drill: Drilled?
     /// The manifest's tags as changed since, sorted by their UTF-8 bytes.
     public let tags: [String]
     /// Whether policies leave it alone.
@@ -57,6 +68,7 @@ public struct Snapshot: Sendable {
         self.box = box
         self.firstSeen = firstSeen
         verification = standing.verification
+        drill = standing.drill
         tags = standing.tagChanges.reduce(box.manifest.tags) { $1.applied(to: $0) }
         isPinned = standing.isPinned
         holdUntil = standing.holdUntil

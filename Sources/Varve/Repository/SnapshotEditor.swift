@@ -78,6 +78,16 @@ public struct SnapshotEditor: Sendable {
         try say(.hold(until: until), about: ids)
     }
 
+    /// Records how a test restore ended.
+    ///
+    /// - Parameter time: when it began.
+    /// - Throws: `notFound`; what keeps the repository from being written.
+    public func record(_ result: DrillResult, about id: SnapshotID, time: Timestamp) throws(StoreError) {
+        try edit { (list, writer) throws(StoreError) in
+            try writer.write(.drilled(result), subjects: try Self.find([id], in: list).map(\.id), time: time)
+        }
+    }
+
     /// Accepts that snapshots vanished without having been deleted, and that later statements went with them.
     public func acceptMissing(_ ids: [SnapshotID]) throws(StoreError) {
         try edit { (list, writer) throws(StoreError) in

@@ -40,6 +40,8 @@ struct StatementFold {
             if let position {
                 standings[position].verification = Verification(time: time, level: level, result: result)
             }
+        case .drilled(let result):
+            if let position { standings[position].drill = Drilled(time: time, result: result) }
         case .pin(let isPinned): if let position { standings[position].isPinned = isPinned }
         case .hold(let until): if let position { standings[position].holdUntil = until }
         case .tag(let change): if let position { standings[position].tagChanges.append(change) }

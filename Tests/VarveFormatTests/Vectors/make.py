@@ -359,6 +359,11 @@ add("record-hold", "record", "ok", statement("hold", {"until": "2031-01-01T00:00
 add("record-hold-lifted", "record", "ok", statement("hold", {"until": None}))
 add("record-hold-without-until", "record", "malformed", statement("hold", {}))
 add("record-hold-until-a-date", "record", "malformed", statement("hold", {"until": "2031-01-01"}))
+DRILL = {"bytes": 5, "files": 1, "result": "ok"}
+add("record-drilled", "record", "ok", statement("drilled", DRILL))
+add("record-drilled-in-part", "record", "ok", statement("drilled", DRILL | {"check": "failed", "part": "2/7", "result": "failed"}))
+add("record-drilled-without-bytes", "record", "malformed", statement("drilled", {"files": 1, "result": "ok"}))
+add("record-drilled-neither-ok-nor-failed", "record", "malformed", statement("drilled", DRILL | {"result": "damaged"}))
 add("record-accepted", "record", "ok", statement("accepted"))
 add("record-with-more-details", "record", "ok", statement("pin", {"by": "me", "pinned": False}))
 

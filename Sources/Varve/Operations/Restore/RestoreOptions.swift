@@ -21,6 +21,8 @@ extension Restorer {
         package var rules: [PathRule] = []
         /// Restore only what a rule includes.
         package var includesOnly = false
+        /// Restore only these files, and all directories; nil for all files.
+        public var part: RestorePart?
         /// What happens to files that are there already.
         public var overwrite = Overwrite.ifChanged
         /// Remove what the snapshot does not have from the restored directories.

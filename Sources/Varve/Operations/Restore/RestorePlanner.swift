@@ -107,7 +107,7 @@ struct RestorePlanner {
             }
             return
         }
-        guard !isExcluded, !isAbove, !scope.strips(depth: depth) else { return }
+        guard !isExcluded, !isAbove, !scope.strips(depth: depth), scope.isInPart(walker.path) else { return }
         guard let directory = materialize() else { return }
         plan(entry, directory)
     }

@@ -67,6 +67,9 @@ struct RestoreScope {
         rules?.decide(path: path, isDirectory: isDirectory).isExcluded ?? false
     }
 
+    /// Whether a path that is no directory is in the part that is restored.
+    func isInPart(_ path: [UInt8]) -> Bool { options.part?.contains(path) ?? true }
+
     /// Whether a component at this depth below the start is cut off.
     func strips(depth: Int) -> Bool { depth <= options.stripComponents }
 
