@@ -1,5 +1,4 @@
 import CB2
-import CSys
 package import VarveFormat
 
 /// Names blobs: keyed BLAKE2b-256 of the plaintext (RFC 7693), with a key for each blob type.
@@ -17,19 +16,24 @@ package struct BlobHasher: Sendable {
     private let midstates: [UInt64]
     private let level: Int32
 
-    /// Makes a hasher; nil unless each key has 32 bytes.
-    package init?(data: [UInt8], list: [UInt8], tree: [UInt8], treeList: [UInt8]) {
-        self.init(data: data, list: list, tree: tree, treeList: treeList, vectorLevel: Int.max)
-    }
-
-    /// Makes a hasher that uses the vector unit up to a level: 0 not at all, 1 AVX2, 2 AVX-512.
-    package init?(data: [UInt8], list: [UInt8], tree: [UInt8], treeList: [UInt8], vectorLevel: Int) {
+    /// Makes a hasher; nil unless each key has 32 bytes and this processor has the path.
+    package init?(
+        data: [UInt8], list: [UInt8], tree: [UInt8], treeList: [UInt8], path: VectorPath = .best
+    ) {
         let all = [data, list, tree, treeList]
         guard all.allSatisfy({ $0.count == Self.keyLength }) else { return nil }
-        keys = all.flatMap(\.self)
-        level = Int32(min(Int(varve_b2_level()), vectorLevel))
+        self.init(keys: all.flatMap(\.self), path: path)
+    }
+
+    private init?(keys: [UInt8], path: VectorPath) {
+        guard path.isPresent else { return nil }
+        self.keys = keys
+        level = path.rawValue
         midstates = level == 0 ? [] : BlobLanes.midstates(keys: keys, level: level)
     }
+
+    /// The same hasher on another path; nil if this processor lacks it.
+    package func on(_ path: VectorPath) -> BlobHasher? { BlobHasher(keys: keys, path: path) }
 
     /// The id of one blob.
     package func id(_ type: BlobType, _ blob: UnsafeRawBufferPointer) -> BlobID {

@@ -8,11 +8,14 @@ package import VarveFormat
 /// same way from a fixed, public start: its keys protect nothing, but they name and cut as in any other repository.
 package struct KeyChain: Sendable {
     /// Names blobs.
-    package let blobHasher: BlobHasher
+    package private(set) var blobHasher: BlobHasher
     /// Cuts content.
     package let chunker: Chunker
     /// The suite that files are sealed with.
     package let suite: Suite
+
+    /// Makes the salt of each new file: 32 bytes that no other file has.
+    package private(set) var makeSalt: @Sendable () -> [UInt8] = FileHeader.randomSalt
 
     private let names: SymmetricKey
     private let packs: SymmetricKey
@@ -59,6 +62,20 @@ package struct KeyChain: Sendable {
         manifest = key("manifest")
         record = key("record")
         commitment = key("commitment")
+    }
+
+    /// The same keys with another way to hash and other salts, so that tests can compare whole files. Files of one
+    /// salt are sealed with one key: a salt that comes twice gives away what they hold.
+    ///
+    /// - Returns: nil if this processor lacks the path.
+    package func forComparison(
+        path: VectorPath, makeSalt: @escaping @Sendable () -> [UInt8]
+    ) -> KeyChain? {
+        guard let hasher = blobHasher.on(path) else { return nil }
+        var keys = self
+        keys.blobHasher = hasher
+        keys.makeSalt = makeSalt
+        return keys
     }
 
     /// The sealer of a file, from the 32 random bytes of salt in its header.

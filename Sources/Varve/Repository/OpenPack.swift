@@ -18,7 +18,7 @@ final class OpenPack {
     init(context: PackWriterContext, kind: FileKind) throws(StoreError) {
         self.context = context
         self.kind = kind
-        let salt = FileHeader.randomSalt()
+        let salt = context.keys.makeSalt()
         header = FileHeader(
             kind: kind, suite: context.keys.suite, repositoryID: context.repository, salt: salt,
             commitment: context.keys.commitment(salt: salt))

@@ -36,7 +36,7 @@ package struct SealedFile: Sendable {
         var header: [UInt8] = []
         var sealer = Sealer()
         if keys.suite != .none {
-            let salt = FileHeader.randomSalt()
+            let salt = keys.makeSalt()
             header = FileHeader(
                 kind: kind, suite: keys.suite, repositoryID: repository, salt: salt,
                 commitment: keys.commitment(salt: salt)
@@ -142,10 +142,13 @@ package struct SealedFile: Sendable {
 }
 
 extension FileHeader {
-    /// 32 bytes from the system's random source.
-    static func randomSalt() -> [UInt8] {
+    /// 32 bytes from the system's random source, four system calls.
+    @Sendable static func randomSalt() -> [UInt8] {
         var source = SystemRandomNumberGenerator()
-        return (0..<saltLength).map { _ in UInt8.random(in: .min ... .max, using: &source) }
+        return (0..<saltLength / 8).flatMap { _ in
+            let word = source.next()
+            return (0..<8).map { UInt8(truncatingIfNeeded: word >> UInt64(8 * $0)) }
+        }
     }
 
     /// Refuses a header of another kind, suite, repository or key.
