@@ -46,10 +46,16 @@ struct Bench {
         add(Measurement(name, .nanoseconds, seconds.map { $0 * 1e9 / Double(count) }))
     }
 
-    /// How long `work` takes, which is too long or changes too much to be repeated.
-    mutating func once(_ name: String, _ work: () throws -> Void) rethrows {
-        let seconds = try Self.seconds(work)
-        add(Measurement(name, .milliseconds, [seconds * 1e3]))
+    /// How long `work` takes, which is too long to be repeated more than twice.
+    ///
+    /// - Parameter prepare: what each repetition needs before, not measured.
+    mutating func few(_ name: String, prepare: () throws -> Void = {}, _ work: () throws -> Void) rethrows {
+        var seconds: [Double] = []
+        for _ in 0..<3 {
+            try prepare()
+            seconds.append(try Self.seconds(work))
+        }
+        add(Measurement(name, .milliseconds, seconds.map { $0 * 1e3 }))
     }
 
     mutating func add(_ measurement: Measurement) {

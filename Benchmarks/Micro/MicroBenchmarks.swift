@@ -68,7 +68,9 @@ enum MicroBenchmarks {
         options.cacheDirectory = cache
         let repository = try Repository.open(at: path, options: options)
         var bench = started(duration: .milliseconds(500))
-        try IndexBenchmarks(count: count).open(repository, &bench)
+        let index = IndexBenchmarks(count: count)
+        try index.open(repository, &bench)
+        try index.merge(repository.id, &bench)
         try write(bench.measurements, to: json)
     }
 

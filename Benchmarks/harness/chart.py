@@ -74,6 +74,11 @@ class Drawing:
     def dot(self, x, y, name):
         self.parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="4" class="{name}"/>')
 
+    def ring(self, x, y, name):
+        self.parts.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" fill="none" class="{name}-line" stroke-width="2"/>'
+        )
+
     def mark(self, x, y, name, size=5):
         self.parts.append(
             f'<path d="M{x:.1f} {y - size:.1f} l{size} {size} l-{size} {size} l-{size} -{size} z" class="{name}"/>'
@@ -207,7 +212,7 @@ def panel(drawing, left, top, corpus, results, found, scale):
 
 
 PALETTE = ["varve", "restic", "borg", "violet", "plain", "ink"]
-SIDE, HEIGHT, MARGIN, TAIL = 330, 230, 74, 196
+SIDE, HEIGHT, MARGIN, TAIL = 330, 230, 74, 216
 
 
 def scale(title, about, panels, theme="auto"):
@@ -281,6 +286,13 @@ def axis_of(low, high, begin, end):
 def decades(axis):
     """The powers of ten on an axis, with their places."""
     return [(10.0**power, axis(10.0**power)) for power in axis.decades]
+
+
+def decades_between(low, high):
+    """1, 2 and 5 times the powers of ten from low to high."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    values = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
+    return [value for value in values if low <= value <= high]
 
 
 def counted(value):

@@ -108,9 +108,11 @@ def details(results):
     return [*lines, "", "</details>"]
 
 
-def levels(results):
+def levels(results, curve_name):
     lines = [
         "First backup by compression level, medians:",
+        "",
+        f"![size of the repository against time by level]({curve_name})",
         "",
         "| level | s | CPU s | MB | of the default |",
         "|---|--:|--:|--:|--:|",
@@ -122,6 +124,11 @@ def levels(results):
         wall, cpu = median(measured["costs"]), median(measured["costs"], "cpu")
         lines.append(f"| {level} | {seconds(wall)} | {seconds(cpu)} | {megabytes(size)} | {ratio} |")
     return lines
+
+
+def curve_name(chart_name):
+    """Levels are measured on one corpus of a run."""
+    return chart_name.removesuffix(".svg") + "-levels.svg"
 
 
 def document(run, chart_name):
@@ -150,6 +157,6 @@ def document(run, chart_name):
         lines[-1] += f" {results['files']:,} files."
         lines += ["", *table(corpus, results)]
         if results.get("levels"):
-            lines += ["", *levels(results)]
+            lines += ["", *levels(results, curve_name(chart_name))]
         lines += ["", *details(results)]
     return "\n".join(lines) + "\n"
