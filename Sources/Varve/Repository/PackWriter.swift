@@ -134,7 +134,8 @@ package final class PackWriter {
         // Taken out and put back, so that the array is not copied and keeps its memory.
         var raw: [UInt8] = []
         swap(&raw, &pending)
-        let blobs = pendingBlobs
+        // An array of just this length: the pack keeps it to its end, and the capacity fits the fullest frame so far.
+        let blobs = pendingBlobs.withUnsafeBufferPointer { Array($0) }
         pendingBlobs.removeAll(keepingCapacity: true)
         try raw.withBytes { raw throws(StoreError) in try write(raw, blobs) }
         raw.removeAll(keepingCapacity: true)
@@ -184,26 +185,24 @@ package final class PackWriter {
 /// fails.
 final class FrameChecker {
     private let decoder: FrameDecoder
-    private var buffer: [UInt8] = []
+    private var buffer = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
     init(suite: Suite) throws(StoreError) { decoder = try FrameDecoder(suite: suite) }
 
+    deinit { buffer.deallocate() }
+
     func check(_ frame: FrameEncoder.Frame, _ raw: UnsafeRawBufferPointer) throws(StoreError) {
         guard frame.codec != .stored else { return }
-        if buffer.count < raw.count { buffer = [UInt8](repeating: 0, count: raw.count) }
-        var isEqual = false
-        var failure: StoreError?
-        buffer.withUnsafeMutableBytes { buffer in
-            let decoded = UnsafeMutableRawBufferPointer(rebasing: buffer[..<raw.count])
-            do throws(StoreError) {
-                try decoder.decode(frame.bytes, codec: frame.codec, into: decoded)
-                if let left = decoded.baseAddress, let right = raw.baseAddress {
-                    isEqual = memcmp(left, right, raw.count) == 0
-                }
-            } catch { failure = error }
+        if buffer.count < raw.count {
+            buffer.deallocate()
+            buffer = .allocate(byteCount: raw.count, alignment: 64)
         }
-        if let failure { throw Self.unequal(failure.message) }
-        guard isEqual else { throw Self.unequal("other bytes came back") }
+        let decoded = UnsafeMutableRawBufferPointer(rebasing: buffer[..<raw.count])
+        do throws(StoreError) {
+            try decoder.decode(frame.bytes, codec: frame.codec, into: decoded)
+        } catch { throw Self.unequal(error.message) }
+        guard let left = decoded.baseAddress, let right = raw.baseAddress, memcmp(left, right, raw.count) == 0
+        else { throw Self.unequal("other bytes came back") }
     }
 
     private static func unequal(_ reason: String) -> StoreError {
