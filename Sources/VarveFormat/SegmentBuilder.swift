@@ -113,7 +113,7 @@ package enum SegmentBuilder {
         func write(rows: [Row], packs: [SegmentPack], segments: [SegmentView]) throws(FormatError) {
             base.copyMemory(from: layout.encode(), byteCount: SegmentLayout.headerLength)
             let blobs = base + layout.blobsOffset
-            var entries = UnsafeMutableBufferPointer(
+            let entries = UnsafeMutableBufferPointer(
                 start: blobs.bindMemory(to: Entry.self, capacity: layout.blobCount), count: layout.blobCount)
             // For each older segment the first new frame number of each of its packs, or nil.
             var moved = segments.map { [Int?](repeating: nil, count: $0.packCount) }
@@ -131,7 +131,7 @@ package enum SegmentBuilder {
                 next = try copyBlobs(of: segment, firstFrames: firstFrames, entries, from: next)
             }
             guard next == entries.count else { throw FormatError(.malformed, "an index segment miscounts its blobs") }
-            entries.sort(by: <)
+            HashSort.sort(entries, key: { UInt64(bigEndian: $0.id0) }, by: <)
             let filter = base + layout.filterOffset
             for entry in entries { SegmentFilter.insert(entry.id, filter, blockCount: layout.filterBlockCount) }
             blobs.bindMemory(to: UInt8.self, capacity: layout.blobCount * SegmentLayout.blobLength)
