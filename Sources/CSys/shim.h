@@ -318,6 +318,7 @@ static inline int sys_processor_count(void) {
 static inline void sys_tune_malloc(void) {
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
+    mallopt(M_TOP_PAD, 1 << 20); // the heap grows by more than a page or two at a time
 }
 static inline void sys_trim_malloc(void) { malloc_trim(0); }
 

@@ -2,6 +2,9 @@ import VarveFormat
 
 /// A pack that is being written: its upload, the digest of its bytes and its directory so far.
 final class OpenPack {
+    /// Bytes after which the system is asked to begin writing them: more at once cost less than many requests.
+    private static let writebackLength = 4 << 20
+
     private let context: PackWriterContext
     private let kind: FileKind
     private let header: FileHeader
@@ -10,6 +13,8 @@ final class OpenPack {
     private var digest = SHA256Digest.Incremental()
     private var frames: [PackFrame] = []
     private var buffer: [UInt8] = []
+    /// Where the bytes start that were not handed to the disk yet.
+    private var writebackStart = 0
     private(set) var byteCount = 0
     private(set) var blobCount = 0
 
@@ -38,7 +43,10 @@ final class OpenPack {
         try sealer.withSealed(.frame(UInt64(frames.count)), frame.bytes, associated: associated) {
             sealed throws(StoreError) in try write(sealed)
         }
-        upload.startWriteback()
+        if byteCount - writebackStart >= Self.writebackLength {
+            upload.startWriteback()
+            writebackStart = byteCount
+        }
         frames.append(
             PackFrame(storedLength: storedLength, rawLength: rawLength, codec: frame.codec, blobs: blobs))
         blobCount += blobs.count
