@@ -51,6 +51,14 @@ struct FrameEncoderTests {
         }
     }
 
+    @Test("Bytes of which some are more frequent are compressed, though nothing repeats")
+    func frequencies() throws {
+        var random = SeededBytes(seed: 9)
+        // One byte of eight is a zero, and all others are even.
+        let uneven = random.bytes(256 << 10).map { $0 < 32 ? 0 : $0 }
+        #expect(try roundTrip(uneven, suite: .aes256GCM).0 == .zstd)
+    }
+
     @Test("Frames carry their content size, and a checksum in suite 0 only", arguments: [Suite.none, .aes256GCM])
     func header(suite: Suite) throws {
         let raw = Self.text(100_000, seed: 3)

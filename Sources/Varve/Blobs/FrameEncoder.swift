@@ -91,10 +91,24 @@ package final class FrameEncoder {
     private func isIncompressible(_ raw: UnsafeRawBufferPointer) -> Bool {
         for start in stride(from: 0, through: raw.count - Self.sampleLength, by: Self.sampleStride) {
             let sample = UnsafeRawBufferPointer(rebasing: raw[start..<start + Self.sampleLength])
+            if Self.isUneven(sample) { return false }
             let length = compress(sample, level: 1)
             if ZSTD_isError(length) != 0 || Self.isWorthwhile(length, of: sample.count) { return false }
         }
         return true
+    }
+
+    /// Whether some bytes are so much more frequent than others that their frequencies alone save more than a fiftieth:
+    /// two equal bytes are met four times as often as in random bytes. Nearly all text is settled by that, for less
+    /// than it costs to compress a sample.
+    private static func isUneven(_ sample: UnsafeRawBufferPointer) -> Bool {
+        withUnsafeTemporaryAllocation(of: UInt16.self, capacity: 256) { counts in
+            counts.initialize(repeating: 0)
+            for byte in sample { counts[Int(byte)] &+= 1 }
+            var squares = 0
+            for count in counts { squares &+= Int(count) &* Int(count) }
+            return squares &* 64 > sample.count &* sample.count
+        }
     }
 
     /// Whether at least a fiftieth is saved.
