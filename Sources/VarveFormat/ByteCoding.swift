@@ -10,13 +10,13 @@ public struct ByteWriter: Sendable {
     public mutating func u8(_ value: UInt8) { bytes.append(value) }
 
     /// Appends two bytes, little-endian.
-    public mutating func u16(_ value: UInt16) { littleEndian(UInt64(value), count: 2) }
+    public mutating func u16(_ value: UInt16) { append(value.littleEndian) }
 
     /// Appends four bytes, little-endian.
-    public mutating func u32(_ value: UInt32) { littleEndian(UInt64(value), count: 4) }
+    public mutating func u32(_ value: UInt32) { append(value.littleEndian) }
 
     /// Appends eight bytes, little-endian.
-    public mutating func u64(_ value: UInt64) { littleEndian(value, count: 8) }
+    public mutating func u64(_ value: UInt64) { append(value.littleEndian) }
 
     /// Appends an unsigned LEB128 integer in its shortest form.
     public mutating func varint(_ value: UInt64) {
@@ -47,22 +47,17 @@ public struct ByteWriter: Sendable {
 
     /// Appends the bytes of an identifier.
     public mutating func id(_ value: some FixedIdentifier) {
-        for word in value.words {
-            let bigEndian = word.bigEndian
-            littleEndian(bigEndian, count: 8)
-        }
+        for word in value.words { append(word.bigEndian) }
     }
 
     /// Appends the bytes of a blob id without the detour over an array of words: trees and lists hold millions.
     public mutating func blobID(_ value: BlobID) {
-        u64(value.word0.bigEndian)
-        u64(value.word1.bigEndian)
-        u64(value.word2.bigEndian)
-        u64(value.word3.bigEndian)
+        append((value.word0.bigEndian, value.word1.bigEndian, value.word2.bigEndian, value.word3.bigEndian))
     }
 
-    private mutating func littleEndian(_ value: UInt64, count: Int) {
-        for index in 0..<count { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * index))) }
+    /// Appends integers as they lie in memory.
+    private mutating func append<Integers: BitwiseCopyable>(_ integers: Integers) {
+        withUnsafeBytes(of: integers) { bytes.append(contentsOf: $0) }
     }
 }
 

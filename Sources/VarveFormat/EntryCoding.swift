@@ -1,4 +1,13 @@
 extension TreeEntry {
+    /// The entry as it stands in a tree (FORMAT.md section 9.1); the precondition is that of `encode`.
+    public var encoded: [UInt8] {
+        var writer = ByteWriter()
+        // Enough for nearly every file: its name, its owners and a few ids.
+        writer.bytes.reserveCapacity(name.count + attributes.owner.count + attributes.group.count + 128)
+        encode(into: &writer)
+        return writer.bytes
+    }
+
     /// Appends the entry as it stands in a tree (FORMAT.md section 9.1).
     ///
     /// - Precondition: `content` is of the case that belongs to `type`. Other rules of the format are the caller's to

@@ -92,7 +92,7 @@ final class ArchiveWorker {
             return state.slices.indices.contains(index) ? state.slices[index].slots[node.position.slot].stat : nil
         }
         guard let stat, stat.isDirectory else { return }
-        let attributes = run.attributes(stat, xattrs: [], inodeFlags: [], isImplied: node.isImplied)
+        let attributes = self.attributes(stat, xattrs: [], inodeFlags: [], isImplied: node.isImplied)
         node.state.withLock { $0.attributes = attributes }
     }
 
@@ -101,7 +101,7 @@ final class ArchiveWorker {
         let descriptor = try openDirectory(node, flags: SYS_O_PATH | O_DIRECTORY)
         let handle = DirectoryHandle(owning: descriptor)
         let stat = try FileStat.of(descriptor)
-        let attributes = run.attributes(stat, xattrs: [], inodeFlags: [], isImplied: true)
+        let attributes = self.attributes(stat, xattrs: [], inodeFlags: [], isImplied: true)
         // A source that is a file is looked up here.
         let caches = run.caches
         node.state.withLock { state in
@@ -124,7 +124,7 @@ final class ArchiveWorker {
         }
         let handle = DirectoryHandle(owning: descriptor)
         let stat = try FileStat.of(descriptor)
-        let attributes = run.attributes(
+        let attributes = self.attributes(
             stat, xattrs: run.xattrs(.descriptor(descriptor), node.path),
             inodeFlags: run.inodeFlags(descriptor, node.path), isImplied: false)
         var names = NameList()

@@ -12,6 +12,9 @@ struct CaptureCaches: Sendable {
     private(set) var completePath = ""
     private(set) var interruptedPath = ""
 
+    /// No file can be found in any of them.
+    var areEmpty: Bool { complete == nil && interrupted == nil }
+
     /// Opens what there is. A cache counts only while its snapshot does; no cache directory means no caches.
     static func open(_ repository: Repository, _ options: Archiver.Options, snapshots: SnapshotList) -> CaptureCaches {
         var caches = CaptureCaches()

@@ -1,32 +1,37 @@
 import VarveFormat
 
-extension ArchiveRun {
+extension ArchiveWorker {
     /// The attributes of an entry from its stat and what else was read.
     func attributes(
         _ stat: FileStat, xattrs: [ExtendedAttribute], inodeFlags: InodeFlags, isImplied: Bool
     ) -> Attributes {
-        Attributes(
-            mode: stat.permissions, uid: stat.uid, gid: stat.gid, owner: owners.user(stat.uid),
-            group: owners.group(stat.gid), mtimeSeconds: isImplied ? 0 : stat.mtimeSeconds,
-            mtimeNanoseconds: isImplied ? 0 : stat.mtimeNanoseconds, xattrs: xattrs, inodeFlags: inodeFlags)
+        let (owner, group) = owners.names(uid: stat.uid, gid: stat.gid, run.owners)
+        return Attributes(
+            mode: stat.permissions, uid: stat.uid, gid: stat.gid, owner: owner, group: group,
+            mtimeSeconds: isImplied ? 0 : stat.mtimeSeconds, mtimeNanoseconds: isImplied ? 0 : stat.mtimeNanoseconds,
+            xattrs: xattrs, inodeFlags: inodeFlags)
     }
+}
 
+extension ArchiveRun {
     /// The extended attributes of a file; those that cannot be read are an error of the capture, not its end.
-    func xattrs(_ target: ExtendedAttributeTarget, _ path: [UInt8]) -> [ExtendedAttribute] {
+    func xattrs(
+        _ target: ExtendedAttributeTarget, _ path: @autoclosure () -> [UInt8]
+    ) -> [ExtendedAttribute] {
         do {
             return try ExtendedAttribute.read(target)
         } catch {
-            report(path, "xattrs", error)
+            report(path(), "xattrs", error)
             return []
         }
     }
 
     /// The inode flags of an open file, in the numbers of FORMAT.md section 9.1.
-    func inodeFlags(_ descriptor: Int32, _ path: [UInt8]) -> InodeFlags {
+    func inodeFlags(_ descriptor: Int32, _ path: @autoclosure () -> [UInt8]) -> InodeFlags {
         do {
             return try InodeFlags.read(descriptor)
         } catch {
-            report(path, "inode flags", error)
+            report(path(), "inode flags", error)
             return []
         }
     }

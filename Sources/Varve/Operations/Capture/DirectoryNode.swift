@@ -30,7 +30,7 @@ struct Slot: Sendable {
         case pending
         /// It does not go into the tree.
         case omitted
-        /// The encoded entry of an unchanged file.
+        /// The encoded entry of a file that is unchanged or was read.
         case encoded([UInt8])
         case entry(TreeEntry)
         /// A file with several links: the key comes at the end of the walk.

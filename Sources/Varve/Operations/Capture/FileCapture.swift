@@ -11,6 +11,7 @@ extension ArchiveWorker {
     /// Fills a slot from the stat caches if the file is unchanged and all its blobs are there; otherwise notes how it
     /// differs.
     func reuse(_ slot: inout Slot, _ path: [UInt8], _ node: DirectoryNode) -> Bool {
+        if run.caches.areEmpty, run.parentTree == nil { return false }
         let name = slot.name[...]
         let (resumed, cached) = node.state.withLock { state in
             (state.resumeCursor?.find(name), state.cursor?.find(name))
@@ -84,7 +85,7 @@ extension ArchiveWorker {
         let xattrs = Syscalls.withName(slot.name) { run.xattrs(.name(directory: handle.descriptor, $0), path) }
         let entry = TreeEntry(
             name: slot.name, type: type,
-            attributes: run.attributes(stat, xattrs: xattrs, inodeFlags: [], isImplied: false), content: content)
+            attributes: attributes(stat, xattrs: xattrs, inodeFlags: [], isImplied: false), content: content)
         count(stat)
         guard stat.links > 1 else { return .entry(entry) }
         run.links.add(path, .init(entry: entry, stat: stat, cacheFlags: slot.cacheFlags))
@@ -102,8 +103,9 @@ extension ArchiveWorker {
     /// A file that was read, whose content is complete after the next flush.
     fileprivate struct Read {
         let position: Int
-        /// The slot as it was before.
-        let slot: Slot
+        /// From the slot as it was before.
+        let history: Slot.History
+        let isTrusted: Bool
         let stat: FileStat
         let entry: TreeEntry
         /// Which of the writer's contents; nil for an empty file or a dry run.
@@ -145,12 +147,12 @@ extension ArchiveWorker {
 
     /// Does something with a source file; an error is reported and costs that file only.
     private func attempt<Value>(
-        _ path: [UInt8], _ operation: String, _ body: () throws(StoreError) -> Value
+        _ path: @autoclosure () -> [UInt8], _ operation: String, _ body: () throws(StoreError) -> Value
     ) -> Value? {
         do {
             return try body()
         } catch {
-            run.report(path, operation, error)
+            run.report(path(), operation, error)
             return nil
         }
     }
@@ -164,7 +166,7 @@ extension ArchiveWorker {
         result.cacheFlags = known.cacheFlags
         run.links.add(
             node.path(of: slot.name), .init(entry: entry, stat: slot.stat, cacheFlags: known.cacheFlags))
-        countFile(slot)
+        countFile(slot.history, slot.stat)
         return result
     }
 
@@ -172,51 +174,53 @@ extension ArchiveWorker {
     private func capture(
         _ slot: Slot, _ position: Int, _ node: DirectoryNode, _ handle: DirectoryHandle
     ) throws(StoreError) -> Read? {
-        let path = node.path(of: slot.name)
-        guard let descriptor = attempt(path, "open", { () throws(StoreError) in
+        // Needed for a report only, and most files give none.
+        func path() -> [UInt8] { node.path(of: slot.name) }
+        guard let descriptor = attempt(path(), "open", { () throws(StoreError) in
             try openFile(handle.descriptor, slot.name)
         }) else { return nil }
         defer { close(descriptor) }
         for remaining in (0..<Self.attemptCount).reversed() {
             try run.progress.check()
             let now = timespec.realTime()
-            guard let stat = attempt(path, "stat", { () throws(StoreError) in try regularStat(descriptor) })
+            guard let stat = attempt(path(), "stat", { () throws(StoreError) in try regularStat(descriptor) })
             else { return nil }
             var entry = TreeEntry(
                 name: slot.name, type: .file, isSparse: stat.blocks * 512 < stat.size,
-                attributes: run.attributes(
-                    stat, xattrs: run.xattrs(.descriptor(descriptor), path),
-                    inodeFlags: run.inodeFlags(descriptor, path), isImplied: false),
+                attributes: attributes(
+                    stat, xattrs: run.xattrs(.descriptor(descriptor), path()),
+                    inodeFlags: run.inodeFlags(descriptor, path()), isImplied: false),
                 content: .file(size: stat.size, blobs: .empty))
             if let known = slot.parentContent, stat.isSameContent(as: slot.stat) {
                 entry.content = .file(size: stat.size, blobs: known)
                 return Read(
-                    position: position, slot: slot, stat: stat, entry: entry, file: nil, flags: flags(stat, now))
+                    position: position, history: slot.history, isTrusted: slot.isTrusted, stat: stat, entry: entry,
+                    file: nil, flags: flags(stat, now))
             }
             var read: ContentWriter.FileRead?
             if writesBlobs {
                 read = try content.read(descriptor, .file(stat), parameters: run.parameters(forSize: stat.size))
                 counters.bytesRead += read?.readCount ?? 0
                 if let error = read?.error {
-                    run.report(path, "read", error)
+                    run.report(path(), "read", error)
                     return nil
                 }
             }
-            guard let after = attempt(path, "stat", { () throws(StoreError) in try FileStat.of(descriptor) })
+            guard let after = attempt(path(), "stat", { () throws(StoreError) in try FileStat.of(descriptor) })
             else { return nil }
             let isStable = after.isSameContent(as: stat) && read?.isWhole ?? true
             if !isStable && remaining > 0 {
                 lseek(descriptor, 0, SEEK_SET)
                 continue
             }
-            if !isStable { reportChange(path) }
+            if !isStable { reportChange(path()) }
             let size = read?.byteCount ?? stat.size
             entry.isSparse = stat.blocks * 512 < size
             entry.content = .file(size: size, blobs: .empty)
             let cacheFlags = isStable && size == stat.size ? flags(stat, now) : StatCache.Entry.unsureFlag
             return Read(
-                position: position, slot: slot, stat: stat, entry: entry, file: size > 0 ? read?.file : nil,
-                flags: cacheFlags | StatCache.Entry.readFlag)
+                position: position, history: slot.history, isTrusted: slot.isTrusted, stat: stat, entry: entry,
+                file: size > 0 ? read?.file : nil, flags: cacheFlags | StatCache.Entry.readFlag)
         }
         return nil
     }
@@ -262,28 +266,31 @@ extension ArchiveWorker {
         if let file = read.file, case .file(let size, _) = entry.content {
             entry.content = .file(size: size, blobs: try content.finish(file))
         }
-        countFile(read.slot)
-        var slot = Slot(name: entry.name, stat: read.stat, outcome: .entry(entry))
-        slot.cacheFlags = read.flags
+        countFile(read.history, read.stat)
+        let outcome: Slot.Outcome
         if read.stat.links > 1 {
             run.links.add(
                 node.path(of: entry.name), .init(entry: entry, stat: read.stat, cacheFlags: read.flags))
-            slot.outcome = .linked(entry)
+            outcome = .linked(entry)
+        } else {
+            outcome = .encoded(entry.encoded)
         }
-        if read.slot.isTrusted { counters.bytesUnchanged += read.stat.size }
+        var slot = Slot(name: entry.name, stat: read.stat, outcome: outcome)
+        slot.cacheFlags = read.flags
+        if read.isTrusted { counters.bytesUnchanged += read.stat.size }
         return slot
     }
 
     /// Counts a file that was read.
-    private func countFile(_ slot: Slot) {
-        switch slot.history {
+    private func countFile(_ history: Slot.History, _ stat: FileStat) {
+        switch history {
         case .new: counters.filesNew += 1
         case .changed: counters.filesChanged += 1
         case .unmodified:
             counters.filesUnmodified += 1
-            counters.bytesUnmodified += slot.stat.size
+            counters.bytesUnmodified += stat.size
         }
-        count(slot.stat)
+        count(stat)
     }
 
     func count(_ stat: FileStat) {

@@ -1,7 +1,7 @@
 package import VarveFormat
 
-/// Tells whether entries name their owners as the system does now. One for each worker: nearly all files of a tree have
-/// the same owner, so that the last answer is mostly the next one.
+/// Names the owners of files as the system does now. One for each worker: nearly all files of a tree have the same
+/// owner, so that the last answer is mostly the next one.
 package struct OwnerMemo {
     private var known: Attributes?
 
@@ -19,5 +19,13 @@ package struct OwnerMemo {
         known = Attributes(
             mode: 0, uid: attributes.uid, gid: attributes.gid, owner: attributes.owner, group: attributes.group)
         return true
+    }
+
+    /// The names that the numbers have now.
+    package mutating func names(uid: UInt32, gid: UInt32, _ names: OwnerNames) -> (owner: [UInt8], group: [UInt8]) {
+        if let known, known.uid == uid, known.gid == gid { return (known.owner, known.group) }
+        let (owner, group) = (names.user(uid), names.group(gid))
+        known = Attributes(mode: 0, uid: uid, gid: gid, owner: owner, group: group)
+        return (owner, group)
     }
 }

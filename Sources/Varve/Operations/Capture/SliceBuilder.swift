@@ -43,13 +43,13 @@ extension ArchiveWorker {
                     slice.slots.append(Slot(name: name, stat: .stream(), outcome: .pending))
                 case .implied:
                     let stat = try impliedStat(handle, name, path)
-                    let found = Found(name: name, path: path, stat: stat, kind: .implied)
-                    try append(found, node, handle, to: &slice, &tasks)
+                    let found = Found(name: name, stat: stat, kind: .implied)
+                    try append(found, path, node, handle, to: &slice, &tasks)
                 case .source:
                     guard let handle else { continue }
                     let stat = try FileStat.at(handle.descriptor, name)
-                    let found = Found(name: name, path: path, stat: stat, kind: run.sourceKind(path, stat))
-                    try append(found, node, handle, to: &slice, &tasks)
+                    let found = Found(name: name, stat: stat, kind: run.sourceKind(path, stat))
+                    try append(found, path, node, handle, to: &slice, &tasks)
                 }
             } catch {
                 if error.isFatalForCapture { throw error }
@@ -91,20 +91,20 @@ extension ArchiveWorker {
         let rules = directoryRules(node, names, handle)
         let marker = run.options.exclusions.markers.marker(in: names, directory: handle.descriptor)
         slice.slots.reserveCapacity(range.count)
-        let prefix = node.path + [UInt8(ascii: "/")]
-        var path = prefix
+        let scope = Scope(source: source, rules: rules, decision: decision)
+        var path = node.path + [UInt8(ascii: "/")]
+        let prefixLength = path.count
         for index in range {
             let name = names.name(index)
-            path.removeSubrange(prefix.count...)
+            path.removeSubrange(prefixLength...)
             path.append(contentsOf: name)
             if let marker, !name.elementsEqual(marker), run.forest.role(path) == .ordinary {
                 counters.excluded += 1
                 continue
             }
             do throws(StoreError) {
-                let scope = Scope(source: source, rules: rules, decision: decision)
                 guard let found = try consider(index, names, path, handle, scope) else { continue }
-                try append(found, node, handle, to: &slice, &tasks)
+                try append(found, path, node, handle, to: &slice, &tasks)
             } catch {
                 if error.isFatalForCapture { throw error }
                 run.report(path, "stat", error)
@@ -145,7 +145,6 @@ extension ArchiveWorker {
     /// A name that is captured.
     private struct Found {
         let name: [UInt8]
-        let path: [UInt8]
         let stat: FileStat
         let kind: DirectoryNode.Kind
         var isKeptForContent = false
@@ -166,7 +165,7 @@ extension ArchiveWorker {
         if role == .source {
             let stat = try self.stat(known, index, names, handle)
             run.reach(path)
-            return Found(name: Array(names.name(index)), path: path, stat: stat, kind: run.sourceKind(path, stat))
+            return Found(name: Array(names.name(index)), stat: stat, kind: run.sourceKind(path, stat))
         }
         var decision = scope.decision
         var isKeptForContent = false
@@ -190,7 +189,7 @@ extension ArchiveWorker {
             return nil
         }
         return Found(
-            name: Array(names.name(index)), path: path, stat: stat,
+            name: Array(names.name(index)), stat: stat,
             kind: .captured(scope.source, scope.rules, decision), isKeptForContent: isKeptForContent)
     }
 
@@ -203,7 +202,7 @@ extension ArchiveWorker {
 
     /// Gives a name its slot: a directory becomes a task, an unchanged file its old entry, a link or device its entry.
     private func append(
-        _ found: Found, _ node: DirectoryNode, _ handle: DirectoryHandle?, to slice: inout Slice,
+        _ found: Found, _ path: [UInt8], _ node: DirectoryNode, _ handle: DirectoryHandle?, to slice: inout Slice,
         _ tasks: inout [ArchiveTask]
     ) throws(StoreError) {
         var slot = Slot(name: found.name, stat: found.stat, outcome: .pending)
@@ -217,8 +216,8 @@ extension ArchiveWorker {
             if run.parentTree != nil { inheritParentTree(child, node) }
             tasks.append(.directory(child))
             slice.children[position.slot] = child
-        } else if let handle, !reuse(&slot, found.path, node) && !found.stat.isRegular {
-            slot.outcome = try specialOutcome(&slot, found.path, handle)
+        } else if let handle, !reuse(&slot, path, node) && !found.stat.isRegular {
+            slot.outcome = try specialOutcome(&slot, path, handle)
         }
         if case .linked = slot.outcome { slice.hasLinks = true }
         slice.slots.append(slot)

@@ -33,7 +33,7 @@ extension ArchiveWorker {
         counters.filesNew += 1
         let entry = TreeEntry(
             name: old.name, type: .file,
-            attributes: run.attributes(old.stat, xattrs: [], inodeFlags: [], isImplied: false),
+            attributes: attributes(old.stat, xattrs: [], inodeFlags: [], isImplied: false),
             content: .file(size: size, blobs: blobs))
         try finishTask(node, [(position, Slot(name: old.name, stat: old.stat, outcome: .entry(entry)))])
     }

@@ -105,15 +105,13 @@ extension ArchiveWorker {
     }
 
     func encoded(_ slot: Slot) -> [UInt8]? {
-        var writer = ByteWriter()
         switch slot.outcome {
-        case .pending, .omitted: return nil
-        case .encoded(let bytes): return bytes
-        case .entry(let entry): entry.encode(into: &writer)
+        case .pending, .omitted: nil
+        case .encoded(let bytes): bytes
+        case .entry(let entry): entry.encoded
         case .linked(let entry):
-            run.links.resolved(entry, .init(slot.stat), nameHash: run.repository.keys.nameHash).encode(into: &writer)
+            run.links.resolved(entry, .init(slot.stat), nameHash: run.repository.keys.nameHash).encoded
         }
-        return writer.bytes
     }
 
     private func storePiece(_ piece: [UInt8], _ node: DirectoryNode) throws(StoreError) {
