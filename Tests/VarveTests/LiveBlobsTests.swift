@@ -22,6 +22,14 @@ import VarveFormat
             #expect(live.contains(position) == reached.contains(key), "seed \(seed)")
         }
         #expect(live.count == reached.count, "seed \(seed)")
+        // Elsewhere they are as if they had been marked there.
+        let plan = CollectionPlan(
+            census: census, live: live, condemned: [], options: CollectOptions(), config: try fixture.open().config)
+        _ = try fixture.move(plan, live)
+        let later = try fixture.census()
+        let (placed, marked) = (try #require(live.placed(in: later)), try fixture.live(kept, in: later))
+        #expect((0..<later.count).allSatisfy { placed.contains($0) == marked.contains($0) }, "seed \(seed)")
+        #expect(placed.count == marked.count && placed.rawBytes == marked.rawBytes, "seed \(seed)")
         let lengths = census.packs.indices.flatMap { census.segmentPack($0).directory.frames.flatMap(\.blobs) }
         let sizes = Dictionary(lengths.map { (CollectFixture.Key(type: $0.type, id: $0.id), $0.length) }) { $1 }
         #expect(live.rawBytes == reached.reduce(0) { $0 + UInt64(sizes[$1] ?? 0) }, "seed \(seed)")
@@ -43,7 +51,10 @@ import VarveFormat
         let damage = #expect(throws: StoreError.self) { try fixture.live([id], in: census) }
         #expect(damage?.code == .damaged)
         #expect(damage?.message.contains(try fixture.roots([id])[0].hex) ?? false || damage?.path != nil)
+        try fixture.backend.replace(path, whole)
+        let live = try fixture.live([id], in: census)
         try fixture.backend.remove(path)
+        #expect(live.placed(in: try fixture.census()) == nil)
         let loss = #expect(throws: StoreError.self) { try fixture.live([id], in: try fixture.census()) }
         #expect(loss?.code == .missing)
         #expect(loss?.message.contains("tree") ?? false)

@@ -50,4 +50,64 @@ struct SparseCaptureTests {
         let second = try site.capture(.quick)
         #expect(second.manifest.treeRoot == report.manifest.treeRoot && second.manifest.counts.blobsNew == 0)
     }
+
+    @Test("a hole of terabytes comes back and is compared at once", .timeLimit(.minutes(1)))
+    func hugeHoleBack() throws {
+        let site = try CaptureSite()
+        let data = [(offset: 0, count: 3_000), (offset: 1 << 40 + 5, count: 10_000)]
+        sparse(site.path("huge"), size: 2 << 40, data: data)
+        let report = try site.capture()
+        for overwrite in [Restorer.Overwrite.always, .ifChanged] {
+            var options = Restorer.Options()
+            options.target = Array((site.scratch.path + "/out").utf8)
+            options.subpath = Array(site.source.utf8)
+            options.overwrite = overwrite
+            let repository = try site.repository()
+            let snapshot = try #require(try repository.snapshots().snapshots.first { $0.id == report.snapshotID })
+            let restored = try Restorer(
+                repository: repository, snapshot: snapshot, options: options, progress: Progress()
+            ).run()
+            #expect(restored.errors.isEmpty && restored.bytesWritten == (overwrite == .always ? 2 << 40 : 0))
+            #expect(restored.filesUnchanged == (overwrite == .always ? 0 : 1))
+        }
+        let descriptor = open(site.scratch.path + "/out/huge", O_RDONLY)
+        defer { close(descriptor) }
+        let stat = try FileStat.of(descriptor)
+        #expect(stat.size == 2 << 40 && stat.blocks * 512 < 1 << 20)
+        for (offset, count) in data {
+            var random = SeededBytes(seed: UInt64(offset))
+            var bytes = [UInt8](repeating: 1, count: count + 10)
+            let length = pread(descriptor, &bytes, count + 10, offset)
+            #expect(length == count + 10 && bytes == random.bytes(count) + [UInt8](repeating: 0, count: 10))
+        }
+    }
+
+    @Test("runs of a list are its ids, however often a node or an id stands in it")
+    func runs() throws {
+        let site = try CaptureSite()
+        sparse(
+            site.path("a"), size: 9 << 30, data: [(0, 5_000_000), (4 << 30, 9_000_000), (9 << 30 - 2_000_000, 1_000)])
+        sparse(site.path("b"), size: 6 << 30, data: [])
+        let tree = try site.tree(try site.capture())
+        let repository = try site.repository()
+        let loader = repository.loader(try repository.openIndex(isUsable: nil))
+        for name in ["a", "b"] {
+            guard case .file(_, let blobs)? = tree[name]?.content, case .list(let root) = blobs else {
+                Issue.record("\(name) is not a list")
+                continue
+            }
+            var plain: [BlobID] = []
+            var cursor = BlobListCursor(.list, root: root)
+            while let id = try cursor.next(loader) { plain.append(id) }
+            var expanded: [BlobID] = []
+            var runs = 0
+            var sequence = BlobSequence(blobs)
+            while let run = try sequence.nextRun(loader) {
+                expanded += [BlobID](repeating: run.id, count: Int(run.count))
+                runs += 1
+            }
+            #expect(expanded == plain && plain.count > 256)
+            #expect(runs < plain.count / 4)
+        }
+    }
 }

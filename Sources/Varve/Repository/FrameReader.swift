@@ -30,13 +30,25 @@ package final class FrameReader {
     ) throws(StoreError) {
         do throws(StoreError) {
             try check(handle, frame, rawLength: raw.count)
-            if stored.count < frame.storedLength {
-                stored.deallocate()
-                stored = UnsafeMutableRawBufferPointer.allocate(byteCount: frame.storedLength, alignment: 64)
+            try open(handle, frame, try readStored(handle, frame)) { encoded throws(StoreError) in
+                try decoder.decode(encoded, codec: frame.codec, into: raw)
+                try use(FrameEncoder.Frame(codec: frame.codec, bytes: encoded))
             }
-            let buffer = UnsafeMutableRawBufferPointer(rebasing: stored[..<frame.storedLength])
-            try handle.file.read(at: UInt64(frame.offset), into: buffer)
-            try open(handle, frame, UnsafeRawBufferPointer(buffer), into: raw, use: use)
+        } catch { throw Self.error(error, handle, frame) }
+    }
+
+    /// Reads and opens a frame, and hands out its bytes as they are encoded, valid during the call only. That they are
+    /// those that were written is what the seal says: in suite 0 nothing does, before they are decoded.
+    ///
+    /// - Throws: as above; what `use` throws.
+    func readEncoded(
+        _ handle: PackHandle, _ frame: FrameLocation, use: (FrameEncoder.Frame) throws(StoreError) -> Void
+    ) throws(StoreError) {
+        do throws(StoreError) {
+            try check(handle, frame, rawLength: frame.rawLength)
+            try open(handle, frame, try readStored(handle, frame)) { encoded throws(StoreError) in
+                try use(FrameEncoder.Frame(codec: frame.codec, bytes: encoded))
+            }
         } catch { throw Self.error(error, handle, frame) }
     }
 
@@ -50,7 +62,9 @@ package final class FrameReader {
         do throws(StoreError) {
             try check(handle, frame, rawLength: raw.count)
             guard stored.count == frame.storedLength else { throw StoreError(.damaged, "it is cut short") }
-            try open(handle, frame, stored, into: raw)
+            try open(handle, frame, stored) { encoded throws(StoreError) in
+                try decoder.decode(encoded, codec: frame.codec, into: raw)
+            }
         } catch { throw Self.error(error, handle, frame) }
     }
 
@@ -64,21 +78,28 @@ package final class FrameReader {
         }
     }
 
+    private func readStored(
+        _ handle: PackHandle, _ frame: FrameLocation
+    ) throws(StoreError) -> UnsafeRawBufferPointer {
+        if stored.count < frame.storedLength {
+            stored.deallocate()
+            stored = UnsafeMutableRawBufferPointer.allocate(byteCount: frame.storedLength, alignment: 64)
+        }
+        let buffer = UnsafeMutableRawBufferPointer(rebasing: stored[..<frame.storedLength])
+        try handle.file.read(at: UInt64(frame.offset), into: buffer)
+        return UnsafeRawBufferPointer(buffer)
+    }
+
     private func open(
         _ handle: PackHandle, _ frame: FrameLocation, _ stored: UnsafeRawBufferPointer,
-        into raw: UnsafeMutableRawBufferPointer, use: (FrameEncoder.Frame) throws(StoreError) -> Void = { _ in }
+        use: (_ encoded: UnsafeRawBufferPointer) throws(StoreError) -> Void
     ) throws(StoreError) {
         let header = handle.header
         let associated = PackLayout.associatedData(
             repository: header.repositoryID, kind: header.kind, suite: header.suite, codec: frame.codec,
             number: UInt32(truncatingIfNeeded: frame.number), rawLength: frame.rawLength,
             storedLength: frame.storedLength)
-        try handle.sealer.withOpened(
-            .frame(UInt64(frame.number)), stored, associated: associated
-        ) { encoded throws(StoreError) in
-            try decoder.decode(encoded, codec: frame.codec, into: raw)
-            try use(FrameEncoder.Frame(codec: frame.codec, bytes: encoded))
-        }
+        try handle.sealer.withOpened(.frame(UInt64(frame.number)), stored, associated: associated, use)
     }
 
     private static func error(_ error: StoreError, _ handle: PackHandle, _ frame: FrameLocation) -> StoreError {

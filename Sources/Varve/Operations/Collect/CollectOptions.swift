@@ -3,7 +3,7 @@ package import VarveFormat
 /// What a collection may leave, and how it moves what stays.
 public struct CollectOptions: Sendable {
     /// The share of the plaintext bytes in packs that may stay unused, 0 to 1. If more is unused, packs are rewritten
-    /// until it is half of that: less of it means more rewriting.
+    /// until it is a little less than that: a smaller share means more rewriting.
     public var maxUnused = 0.02
     /// Seconds that packs stay whose blobs lie elsewhere now: longer than other tools take to copy the repository.
     public var rewriteGrace = 86_400

@@ -60,7 +60,13 @@ struct CollectionFinisher {
     }
 
     private func refresh(_ marks: inout Marks?, _ roots: [BlobID]) throws(StoreError) -> Marks {
-        if let marks, marks.isFor(roots) { return marks }
+        if let known = marks, known.isFor(roots) {
+            if !known.isOutdated { return known }
+            if let renewed = try known.renewed(repository, progress: progress) {
+                marks = renewed
+                return renewed
+            }
+        }
         // What came meanwhile may lie in packs that came meanwhile. Two censuses would take twice the memory.
         marks = nil
         let fresh = try Marks(repository, roots: roots, progress: progress)

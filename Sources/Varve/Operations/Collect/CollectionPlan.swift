@@ -29,9 +29,9 @@ package struct CollectionPlan: Sendable {
 
     /// By position: the places that count.
     let kept: BitSet
+    /// By number: the frames of rewritten packs that move as they are.
+    private(set) var movedFrames: BitSet
 
-    /// A pack is small below this share of the length at which writers close packs.
-    static let smallShare = 4
     /// Index files of fewer bytes are merged if there are more than `fewIndexFiles` of them.
     static let smallIndexFile = 1 << 20
     static let fewIndexFiles = 64
@@ -51,9 +51,10 @@ package struct CollectionPlan: Sendable {
         census: BlobCensus, live: LiveBlobs, condemned: Set<PackID>, options: CollectOptions, config: RepositoryConfig
     ) {
         var choice = PlaceChoice(census, live, condemned: condemned)
-        let rewritten = Self.chooseRewritten(choice, options, config)
-        choice.preferPacks { !rewritten.contains($0) }
+        let rewriting = RewriteChoice(choice, options, config)
+        choice.preferPacks { !rewriting.packs.contains($0) }
         kept = choice.kept
+        movedFrames = BitSet(limit: census.frames.count)
         var moved: UInt64 = 0
         for (number, pack) in census.packs.enumerated() where pack.isListed && !condemned.contains(pack.id) {
             let bytes = choice.keptBytes[number]
@@ -64,11 +65,11 @@ package struct CollectionPlan: Sendable {
                 bytesFreed += pack.length
                 if choice.hasLiveBlobs[number] { redundant.append(pack.id) } else { unreferenced.append(pack.id) }
                 if !choice.hasLiveBlobs[number] { bytesUnreferenced += pack.length }
-            } else if rewritten.contains(number) {
+            } else if rewriting.packs.contains(number) {
                 rewrite.append(pack.id)
                 bytesToRewrite += pack.length
                 bytesFreed += pack.length
-                moved += choice.storedKeptBytes(number)
+                for frame in pack.frames { moved += move(frame, choice, rewriting.tolerance) }
             } else {
                 bytesUnusedKept += unused
             }
@@ -80,48 +81,16 @@ package struct CollectionPlan: Sendable {
         if small.count > Self.fewIndexFiles { mergeIndexes = small.map(\.id) }
     }
 
-    /// The numbers of the packs to rewrite.
-    private static func chooseRewritten(
-        _ choice: PlaceChoice, _ options: CollectOptions, _ config: RepositoryConfig
-    ) -> Set<Int> {
-        guard options.allowsRewriting else { return [] }
-        let packs = choice.census.packs
-        let candidates = packs.indices.filter { choice.isCandidate[$0] && choice.keptBytes[$0] > 0 }
-        var rewritten: Set<Int> = []
-        for kind in [FileKind.dataPack, .treePack] {
-            let small = candidates.filter { packs[$0].kind == kind && isSmall(packs[$0], config) }
-            if small.count > 1 { rewritten.formUnion(small) }
+    /// Decides how a frame of a rewritten pack moves, and returns what it takes afterwards, about.
+    private mutating func move(_ frame: Int, _ choice: PlaceChoice, _ tolerance: Double) -> UInt64 {
+        let rawLength = choice.census.frames[frame].rawLength
+        let bytes = choice.keptBytes(inFrame: frame)
+        let unused = UInt64(rawLength) - bytes
+        guard bytes > 0, Double(unused) <= tolerance * Double(rawLength), choice.canMoveWhole(frame) else {
+            return choice.storedKeptBytes(inFrame: frame)
         }
-        var live: UInt64 = 0
-        var unused: UInt64 = 0
-        for number in candidates {
-            live += choice.keptBytes[number]
-            if !rewritten.contains(number) { unused += packs[number].rawBytes - choice.keptBytes[number] }
-        }
-        func share(_ number: Int) -> Double {
-            1 - Double(choice.keptBytes[number]) / Double(max(1, packs[number].rawBytes))
-        }
-        // Once more than may stay is unused, half of that is the aim: or every collection would rewrite a pack or two.
-        var limit = options.maxUnused
-        for number in candidates.sorted(by: { (share($0), $1) > (share($1), $0) }) where !rewritten.contains(number) {
-            let waste = packs[number].rawBytes - choice.keptBytes[number]
-            guard waste > 0, Double(unused) > limit * Double(live + unused) else { break }
-            limit = options.maxUnused / 2
-            rewritten.insert(number)
-            unused -= waste
-        }
-        // What is rewritten ends in a pack that may be small: then a small one that is there joins it, or the next plan
-        // would find two.
-        for kind in [FileKind.dataPack, .treePack] where rewritten.contains(where: { packs[$0].kind == kind }) {
-            rewritten.formUnion(candidates.filter { packs[$0].kind == kind && isSmall(packs[$0], config) })
-        }
-        return rewritten
-    }
-
-    /// Whether a pack would be longer if a writer had had more for it.
-    private static func isSmall(_ pack: BlobCensus.Pack, _ config: RepositoryConfig) -> Bool {
-        let limit = pack.kind == .treePack ? config.treePackBytes : config.packBytes
-        return pack.length < UInt64(limit / smallShare) && pack.positions.count < PackWriter.packBlobCount / smallShare
-            && pack.frames.count < FormatLimits.packFrameCount / smallShare
+        movedFrames.insert(frame)
+        bytesUnusedKept += unused
+        return UInt64(choice.census.frames[frame].storedLength)
     }
 }

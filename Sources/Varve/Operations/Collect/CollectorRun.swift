@@ -102,8 +102,8 @@ struct CollectorRun {
             let finals = try finalise([record])
             guard !finals.isEmpty else { return }
             // The marks do not know the new packs yet.
-            var marks: Marks?
-            try finish(finals, &kept, &marks, merged: [])
+            var renewed: Marks? = marks.outdated()
+            try finish(finals, &kept, &renewed, merged: [])
         } catch where error.code == .noSpace {
             report.ranOutOfSpace = true
             report.bytesUnusedKept = plan.bytesUnused

@@ -66,7 +66,7 @@ final class FrameMover {
                 try assembler.append(encoded, rawLength: rawLength, blobs(positions), isMade: false)
             }
             // Perhaps its blobs are whole elsewhere.
-            if !isMoved { return try make([positions]) }
+            if !isMoved { return try make([positions.filter(layout.kept.contains)]) }
             return Int(census.frames[frame].rawLength)
         }
     }

@@ -35,6 +35,24 @@ package struct LiveBlobs: Sendable {
         try LiveMarker(census, repository: repository, avoiding: avoided, progress: progress).mark(roots)
     }
 
+    /// The same blobs at their places in another census; nil if one has no place in a present pack there. What is
+    /// reached from the same roots is the same: trees are named by what is in them.
+    package func placed(in other: BlobCensus) -> LiveBlobs? {
+        var positions = BitSet(limit: other.count)
+        /// By first position in this census.
+        var found = BitSet(limit: census.count)
+        for pack in other.packs {
+            for position in pack.positions {
+                let (id, type) = (other.table.id(position), other.table.type(position))
+                guard let known = census.table.position(of: id, type), contains(known) else { continue }
+                positions.insert(position)
+                if pack.isPresent { found.insert(known) }
+            }
+        }
+        guard found.count == count else { return nil }
+        return LiveBlobs(census: other, roots: roots, positions: positions, count: count, rawBytes: rawBytes)
+    }
+
     /// Whether the blob at a position is live; it is so at all its positions.
     package func contains(_ position: Int) -> Bool { positions.contains(position) }
 

@@ -4,6 +4,8 @@ import VarveFormat
 struct Marks: Sendable {
     let census: BlobCensus
     let live: LiveBlobs
+    /// Whether packs came since the places were listed.
+    private(set) var isOutdated = false
 
     /// What is needed now, and where it is. If something is missing, and snapshots came or went meanwhile, all is
     /// listed once more.
@@ -36,6 +38,24 @@ struct Marks: Sendable {
         } catch where error.code == .missing || error.isDamage {
             throw Self.refusal(error, remedy: "see varve verify for what is damaged or missing")
         }
+    }
+
+    private init(_ live: LiveBlobs) {
+        census = live.census
+        self.live = live
+    }
+
+    /// The same, to be renewed before it is used.
+    func outdated() -> Marks {
+        var marks = self
+        marks.isOutdated = true
+        return marks
+    }
+
+    /// The same marks with all places listed anew; nil if a live blob has no present place, or that cannot be known.
+    func renewed(_ repository: Repository, progress: Progress) throws(StoreError) -> Marks? {
+        let census = try BlobCensus(reading: repository, progress: progress)
+        return census.problems.isEmpty ? live.placed(in: census).map { Marks($0) } : nil
     }
 
     /// Whether the marks are those of these roots.

@@ -8,13 +8,15 @@ struct MoveLayout {
     private static let frameBlobCount = 16_384
 
     enum Task {
-        /// A frame whose blobs all count: by its number.
+        /// A frame that moves as it is: by its number.
         case whole(Int)
         /// Frames to be made, by their numbers in `made`.
         case made(Range<Int>)
     }
 
     let census: BlobCensus
+    /// By position: the places that count.
+    let kept: BitSet
     /// The positions that go into new frames, in the order of their bytes.
     private(set) var sequence: [UInt32] = []
     /// For each new frame its part of `sequence`.
@@ -30,8 +32,7 @@ struct MoveLayout {
             guard let number = census.packNumber(of: pack) else { continue }
             for frame in census.packs[number].frames {
                 let positions = census.positions(inFrame: frame)
-                let isWhole = positions.allSatisfy { plan.kept.contains($0) } && !isRemnant(census, frame)
-                if isWhole {
+                if plan.movedFrames.contains(frame) {
                     whole.append(frame)
                 } else {
                     for position in positions where plan.kept.contains(position) { loose.insert(position) }
@@ -41,24 +42,23 @@ struct MoveLayout {
         return (whole, loose)
     }
 
-    /// Whether a frame is short because its writer had nothing more for it: then it is compressed better with others.
-    private static func isRemnant(_ census: BlobCensus, _ frame: Int) -> Bool {
-        let kind = census.packs[Int(census.frames[frame].pack)].kind
-        let rawLength = Int(census.frames[frame].rawLength)
-        return rawLength < PackWriter.ownFrameLength && rawLength < PackWriter.frameLength(kind) / 2
-    }
-
     /// - Parameters:
+    ///   - kept: the places that count.
     ///   - whole: frames that move as they are.
     ///   - order: positions of the other blobs, in path order.
     ///   - kind: of the packs; what belongs in others is left out.
-    init(_ census: BlobCensus, kind: FileKind, whole: [Int], order: [UInt32]) {
+    init(_ census: BlobCensus, kind: FileKind, kept: BitSet, whole: [Int], order: [UInt32]) {
         self.census = census
-        for frame in whole where census.packs[Int(census.frames[frame].pack)].kind == kind {
-            tasks.append(.whole(frame))
-            rawBytes += UInt64(census.frames[frame].rawLength)
-        }
+        self.kept = kept
+        let copied = whole.filter { census.packs[Int(census.frames[$0].pack)].kind == kind }
+        rawBytes = copied.reduce(0) { $0 + UInt64(census.frames[$1].rawLength) }
         cut(order.filter { kind.holds(census.table.type(Int($0))) }, limit: PackWriter.frameLength(kind))
+        tasks = Self.alternate(copied.map { .whole($0) }, batches())
+    }
+
+    /// New frames together, as many as one thread makes at a time.
+    private mutating func batches() -> [Task] {
+        var tasks: [Task] = []
         var start = 0
         var length = 0
         for (number, frame) in made.enumerated() {
@@ -69,6 +69,21 @@ struct MoveLayout {
             start = number + 1
             length = 0
         }
+        return tasks
+    }
+
+    /// Both, evenly mixed: threads that copy wait for each other at the pack, one that makes frames leaves it alone.
+    private static func alternate(_ copied: [Task], _ made: [Task]) -> [Task] {
+        var tasks: [Task] = []
+        tasks.reserveCapacity(copied.count + made.count)
+        var next = 0
+        for (number, task) in made.enumerated() {
+            tasks.append(task)
+            let end = copied.count * (number + 1) / made.count
+            tasks += copied[next..<end]
+            next = end
+        }
+        return tasks + copied[next...]
     }
 
     /// Cuts the order into frames: long blobs alone, short ones together, as `PackWriter` does.

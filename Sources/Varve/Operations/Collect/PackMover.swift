@@ -3,8 +3,9 @@ package import VarveFormat
 
 /// Copies the live blobs of the packs that a plan rewrites into new packs.
 ///
-/// Every blob is decoded and checked against its id on its way. Frames whose blobs all count are sealed anew as they
-/// are; the others' blobs are laid out in path order and compressed anew. What was copied stays where it is: a crash
+/// Frames that the plan moves as they are, those whose blobs all count and those that may keep a little waste, are
+/// opened and sealed anew; the others' blobs are decoded, checked against their ids, laid out in path order and
+/// compressed anew. What was copied stays where it is: a crash
 /// leaves more than is needed, never less.
 package struct PackMover {
     /// What was made.
@@ -47,7 +48,7 @@ package struct PackMover {
         let (whole, loose) = MoveLayout.split(census, plan)
         let order = try LayoutOrder.of(loose, in: live, repository: repository, progress: progress)
         let layouts = [FileKind.dataPack, .treePack].map {
-            MoveLayout(census, kind: $0, whole: whole, order: order)
+            MoveLayout(census, kind: $0, kept: plan.kept, whole: whole, order: order)
         }
         progress.update { values in
             values.phase = "rewriting"

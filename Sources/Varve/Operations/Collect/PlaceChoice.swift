@@ -6,6 +6,7 @@ import VarveFormat
 /// that duplicates gather in few packs and the others become free.
 struct PlaceChoice {
     let census: BlobCensus
+    private let live: LiveBlobs
     /// By pack: whether it is there and no record condemns it.
     let isCandidate: [Bool]
     /// By pack: whether it holds live blobs, wherever they count.
@@ -17,6 +18,7 @@ struct PlaceChoice {
 
     init(_ census: BlobCensus, _ live: LiveBlobs, condemned: Set<PackID>) {
         self.census = census
+        self.live = live
         isCandidate = census.packs.map { $0.isPresent && !condemned.contains($0.id) }
         hasLiveBlobs = [Bool](repeating: false, count: census.packs.count)
         keptBytes = [UInt64](repeating: 0, count: census.packs.count)
@@ -94,16 +96,24 @@ struct PlaceChoice {
         }
     }
 
-    /// Bytes that the places of a pack that count take as stored, about: of each frame as much as its share of the
-    /// plaintext.
-    func storedKeptBytes(_ pack: Int) -> UInt64 {
-        var bytes = 0.0
-        for frame in census.packs[pack].frames {
-            let raw = census.positions(inFrame: frame).reduce(0) {
-                kept.contains($1) ? $0 + census.table.length($1) : $0
-            }
-            bytes += Double(raw) / Double(census.frames[frame].rawLength) * Double(census.frames[frame].storedLength)
-        }
-        return UInt64(bytes)
+    /// Plaintext bytes of the places of a frame that count.
+    func keptBytes(inFrame frame: Int) -> UInt64 {
+        census.positions(inFrame: frame).reduce(0) { kept.contains($1) ? $0 + UInt64(census.table.length($1)) : $0 }
+    }
+
+    /// Bytes that the places of a frame that count take as stored, about: their share of the plaintext.
+    func storedKeptBytes(inFrame frame: Int) -> UInt64 {
+        let (rawLength, storedLength) = (census.frames[frame].rawLength, census.frames[frame].storedLength)
+        return UInt64(Double(keptBytes(inFrame: frame)) / Double(rawLength) * Double(storedLength))
+    }
+
+    /// Whether a frame may move as it is, with what is dead in it: not if a live blob in it counts elsewhere, or two
+    /// packs would be as good for it; nor if it is short because its writer had nothing more for it, for then it is
+    /// compressed better with others.
+    func canMoveWhole(_ frame: Int) -> Bool {
+        let kind = census.packs[Int(census.frames[frame].pack)].kind
+        let rawLength = Int(census.frames[frame].rawLength)
+        let isRemnant = rawLength < PackWriter.ownFrameLength && rawLength < PackWriter.frameLength(kind) / 2
+        return !isRemnant && census.positions(inFrame: frame).allSatisfy { kept.contains($0) || !live.contains($0) }
     }
 }

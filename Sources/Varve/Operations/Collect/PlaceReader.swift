@@ -47,7 +47,8 @@ final class PlaceReader {
         }
     }
 
-    /// Decodes a frame, checks every blob of it, and hands out the frame's bytes as they are encoded.
+    /// Checks a frame and hands out its bytes as they are encoded. A seal that fits says that they are those that were
+    /// sealed, which were checked then; without seals the frame is decoded and every blob of it compared with its id.
     ///
     /// - Returns: false if the frame is not whole: then nothing was handed out.
     /// - Throws: what the storage and `visit` throw.
@@ -55,18 +56,24 @@ final class PlaceReader {
         _ frame: Int, visit: (_ encoded: FrameEncoder.Frame, _ rawLength: Int) throws(StoreError) -> Void
     ) throws(StoreError) -> Bool {
         let location = census.location(ofFrame: frame)
-        let positions = Array(census.positions(inFrame: frame))
-        let raw = reserve(location.rawLength)
         // What `visit` throws is not about this frame.
         var failure: StoreError?
         var isWhole = false
         do throws(StoreError) {
             let handle = try packs.handle(location.pack, kind: location.kind)
-            try frames.read(handle, location, into: raw) { encoded throws(StoreError) in
-                let blobs = slices(of: UnsafeRawBufferPointer(raw), frame, positions[...])
-                isWhole = check(positions[...], blobs).allSatisfy(\.self)
-                guard isWhole else { return }
+            func hand(_ encoded: FrameEncoder.Frame) {
+                isWhole = true
                 do throws(StoreError) { try visit(encoded, location.rawLength) } catch { failure = error }
+            }
+            if packs.keys.suite != .none {
+                try frames.readEncoded(handle, location, use: hand)
+            } else {
+                let positions = Array(census.positions(inFrame: frame))
+                let raw = reserve(location.rawLength)
+                try frames.read(handle, location, into: raw) { encoded in
+                    let blobs = slices(of: UnsafeRawBufferPointer(raw), frame, positions[...])
+                    if check(positions[...], blobs).allSatisfy(\.self) { hand(encoded) }
+                }
             }
         } catch {
             guard error.isDamage || error.code == .missing else { throw error }

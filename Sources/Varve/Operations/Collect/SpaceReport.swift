@@ -101,8 +101,10 @@ public struct SpaceReport: Sendable {
             if !choice.hasLiveBlobs[number] {
                 result.unreferencedBytes += pack.length
             } else {
-                let frames = pack.frames.reduce(0) { $0 + UInt64(census.frames[$1].storedLength) }
-                result.unusedBytes += frames - min(frames, choice.storedKeptBytes(number))
+                for frame in pack.frames {
+                    let storedLength = UInt64(census.frames[frame].storedLength)
+                    result.unusedBytes += storedLength - min(storedLength, choice.storedKeptBytes(inFrame: frame))
+                }
             }
         }
         return result

@@ -151,7 +151,12 @@ extension RestoreWorker {
             }
             var length = Int(first.length)
             index += 1
-            while index < uses.endIndex, good[index], Int(uses[index].offset) == Int(first.offset) + length,
+            guard first.count == 1 else {
+                try put(bytes(of: first), times: first.count, descriptor, first.fileOffset, holes: holes)
+                continue
+            }
+            while index < uses.endIndex, good[index], uses[index].count == 1,
+                Int(uses[index].offset) == Int(first.offset) + length,
                 uses[index].fileOffset == first.fileOffset + UInt64(length)
             {
                 length += Int(uses[index].length)
@@ -160,6 +165,27 @@ extension RestoreWorker {
             let start = Int(first.offset)
             let bytes = UnsafeRawBufferPointer(rebasing: frameMemory[start..<start + length])
             try put(bytes, descriptor, first.fileOffset, holes: holes)
+        }
+    }
+
+    /// Writes a blob that stands several times in a row. If it is zeros where holes are to be, nothing is written.
+    private func put(
+        _ bytes: UnsafeRawBufferPointer, times: UInt64, _ descriptor: Int32, _ offset: UInt64, holes: Bool
+    ) throws(RestoreFailure) {
+        guard times > 1, holes, writer.isZero(bytes) else {
+            for number in 0..<times {
+                guard !run.isStopped else {
+                    throw RestoreFailure("write", StoreError(.interrupted, "interrupted"))
+                }
+                try put(bytes, descriptor, offset + number * UInt64(bytes.count), holes: holes)
+            }
+            return
+        }
+        let length = times * UInt64(bytes.count)
+        bytesWritten += length
+        guard run.options.verifies else { return }
+        try step("verify") { () throws(StoreError) in
+            try writer.verifyZeros(offset..<offset + length, in: descriptor)
         }
     }
 
@@ -181,18 +207,12 @@ extension RestoreWorker {
             bytes = try run.content.loader.load(.data, use.id)
             guard bytes.count == Int(use.length) else { throw StoreError(.damaged, "a blob has two lengths") }
         } catch { throw RestoreFailure(reading: error) }
-        try step("write") { () throws(StoreError) in
-            try bytes.withBytes { bytes throws(StoreError) in
-                try writer.write(bytes, to: descriptor, at: use.fileOffset, holes: holes)
-            }
+        let result = bytes.withUnsafeBytes { bytes -> Result<Void, RestoreFailure> in
+            do throws(RestoreFailure) {
+                return .success(try put(bytes, times: use.count, descriptor, use.fileOffset, holes: holes))
+            } catch { return .failure(error) }
         }
-        bytesWritten += UInt64(bytes.count)
-        guard run.options.verifies else { return }
-        try step("verify") { () throws(StoreError) in
-            try bytes.withBytes { bytes throws(StoreError) in
-                try writer.verify(bytes, in: descriptor, at: use.fileOffset)
-            }
-        }
+        try result.get()
     }
 
     /// One frame less is to be written to a file; whoever takes the last one completes it.

@@ -9,6 +9,8 @@ struct BlobUse: Sendable {
     let offset: Int32
     let length: Int32
     let fileOffset: UInt64
+    /// How often it stands there in a row.
+    let count: UInt64
     let file: RestoreFile
 }
 

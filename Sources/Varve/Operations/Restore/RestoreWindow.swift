@@ -41,16 +41,18 @@ struct RestoreWindow {
         var sequence = BlobSequence(blobs)
         var offset: UInt64 = 0
         var last: FrameLocation?
-        while let id = try sequence.next(run.content.loader) {
-            let location = try run.content.location(of: id, preferred: last)
+        while let blobs = try sequence.nextRun(run.content.loader) {
+            let location = try run.content.location(of: blobs.id, preferred: last)
             last = location.frame
-            guard UInt64(location.length) <= size - offset else { throw Self.wrongSize }
+            let (length, isLong) = UInt64(location.length).multipliedReportingOverflow(by: blobs.count)
+            guard !isLong, length <= size - offset else { throw Self.wrongSize }
             add(
                 BlobUse(
-                    id: id, offset: Int32(truncatingIfNeeded: location.offset),
-                    length: Int32(truncatingIfNeeded: location.length), fileOffset: offset, file: file),
+                    id: blobs.id, offset: Int32(truncatingIfNeeded: location.offset),
+                    length: Int32(truncatingIfNeeded: location.length), fileOffset: offset, count: blobs.count,
+                    file: file),
                 location.frame)
-            offset += UInt64(location.length)
+            offset += length
             if useCount >= Self.useLimit { flush() }
         }
         guard offset == size else { throw Self.wrongSize }

@@ -6,9 +6,10 @@ import VarveFormat
 final class RestoreWriter {
     private static let block = 4_096
     private static let bufferSize = 1 << 20
+    private static let zeroCount = 64 << 10
 
     private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bufferSize, alignment: 64)
-    private let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: block, alignment: 64)
+    private let zeros = UnsafeMutableRawBufferPointer.allocate(byteCount: zeroCount, alignment: 64)
 
     init() { zeros.initializeMemory(as: UInt8.self, repeating: 0) }
 
@@ -60,9 +61,35 @@ final class RestoreWriter {
         }
     }
 
-    private func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    /// Makes sure that a range of a file reads as zeros. Where the file system says that there is a hole it does; all
+    /// else is read.
+    func verifyZeros(_ range: Range<UInt64>, in descriptor: Int32) throws(StoreError) {
+        var extents = Extents(of: descriptor)
+        var position = range.lowerBound
+        while position < range.upperBound {
+            if let hole = extents.hole(at: position, end: range.upperBound) {
+                position += hole
+                continue
+            }
+            let length = min(
+                range.upperBound - position, extents.dataLength(at: position) ?? .max, UInt64(zeros.count))
+            try verify(
+                UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(zeros)[..<Int(length)]), in: descriptor,
+                at: position)
+            position += length
+        }
+    }
+
+    /// Whether all bytes are zero.
+    func isZero(_ bytes: UnsafeRawBufferPointer) -> Bool {
         guard let start = bytes.baseAddress, let zeros = zeros.baseAddress else { return true }
-        return memcmp(start, zeros, bytes.count) == 0
+        var done = 0
+        while done < bytes.count {
+            let count = min(bytes.count - done, Self.zeroCount)
+            if memcmp(start + done, zeros, count) != 0 { return false }
+            done += count
+        }
+        return true
     }
 
     private func writeAll(

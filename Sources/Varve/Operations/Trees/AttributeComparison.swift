@@ -99,22 +99,43 @@ struct ContentComparison {
         var batchLength = 0
         var offset: UInt64 = 0
         var last: FrameLocation?
-        while let id = try sequence.next(content.loader) {
-            let location = try content.location(of: id, preferred: last)
-            last = location.frame
-            if batchLength > 0, batchLength + location.length > Self.batchLength {
-                guard isEqual(descriptor, offset, ids, lengths) else { return false }
-                offset += UInt64(batchLength)
-                batchLength = 0
-                ids.removeAll(keepingCapacity: true)
-                lengths.removeAll(keepingCapacity: true)
-            }
-            ids.append(id)
-            lengths.append(location.length)
-            batchLength += location.length
+        var extents = Extents(of: descriptor)
+        func compareBatch() -> Bool {
+            guard isEqual(descriptor, offset, ids, lengths) else { return false }
+            offset += UInt64(batchLength)
+            batchLength = 0
+            ids.removeAll(keepingCapacity: true)
+            lengths.removeAll(keepingCapacity: true)
+            return true
         }
-        guard isEqual(descriptor, offset, ids, lengths) else { return false }
-        return offset + UInt64(batchLength) == size
+        while let run = try sequence.nextRun(content.loader) {
+            let location = try content.location(of: run.id, preferred: last)
+            last = location.frame
+            let length = UInt64(location.length)
+            var left = run.count
+            let isHole = left > 1 && isZeros(run.id, location.length)
+            if isHole, !compareBatch() { return false }
+            while left > 0 {
+                if isHole, let hole = extents.hole(at: offset + UInt64(batchLength), end: size), hole >= length {
+                    guard compareBatch() else { return false }
+                    let skipped = min(left, hole / length)
+                    offset += skipped * length
+                    left -= skipped
+                    continue
+                }
+                if batchLength > 0, batchLength + location.length > Self.batchLength, !compareBatch() { return false }
+                ids.append(run.id)
+                lengths.append(location.length)
+                batchLength += location.length
+                left -= 1
+            }
+        }
+        return compareBatch() && offset == size
+    }
+
+    /// Whether a blob is so many zeros.
+    private func isZeros(_ id: BlobID, _ length: Int) -> Bool {
+        content.hasher.id(.data, [UInt8](repeating: 0, count: length)) == id
     }
 
     private func isEqual(_ descriptor: Int32, _ offset: UInt64, _ ids: [BlobID], _ lengths: [Int]) -> Bool {

@@ -50,8 +50,7 @@ package final class ContentReader {
     private let frames: FrameReader
     private var frame: [UInt8] = []
     private var current: FrameLocation?
-    private var batch: [BlobLocation] = []
-    private var batchIDs: [BlobID] = []
+    private var batch: [(run: BlobRun, location: BlobLocation)] = []
 
     package init(_ content: SnapshotContent) throws(StoreError) {
         self.content = content
@@ -67,16 +66,18 @@ package final class ContentReader {
         var sequence = BlobSequence(file)
         var length: UInt64 = 0
         batch.removeAll()
-        batchIDs.removeAll()
-        while let id = try sequence.next(content.loader) {
-            let location = try content.location(of: id, preferred: batch.last?.frame ?? current)
-            if let last = batch.last, last.frame != location.frame || batch.count >= Self.batchCount {
+        while let run = try sequence.nextRun(content.loader) {
+            let location = try content.location(of: run.id, preferred: batch.last?.location.frame ?? current)
+            if let last = batch.last, last.location.frame != location.frame || batch.count >= Self.batchCount {
                 try flush(write)
             }
-            length += UInt64(location.length)
-            guard length <= size else { break }
-            batch.append(location)
-            batchIDs.append(id)
+            let (added, isLong) = UInt64(location.length).multipliedReportingOverflow(by: run.count)
+            guard !isLong, added <= size - length else {
+                length = .max
+                break
+            }
+            length += added
+            batch.append((run, location))
         }
         try flush(write)
         guard length == size else {
@@ -86,30 +87,28 @@ package final class ContentReader {
 
     /// Hands out the blobs of the batch, which lie in one frame.
     private func flush(_ write: (UnsafeRawBufferPointer) throws(StoreError) -> Void) throws(StoreError) {
-        defer {
-            batch.removeAll(keepingCapacity: true)
-            batchIDs.removeAll(keepingCapacity: true)
-        }
-        guard let location = batch.first?.frame else { return }
+        defer { batch.removeAll(keepingCapacity: true) }
+        guard let location = batch.first?.location.frame else { return }
         let isRead = load(location)
         var ids: [BlobID] = []
         if isRead {
             frame.withUnsafeBytes { frame in
                 let blobs = batch.map {
-                    UnsafeRawBufferPointer(rebasing: frame[$0.offset..<$0.offset + $0.length])
+                    UnsafeRawBufferPointer(rebasing: frame[$0.location.bytes])
                 }
                 content.hasher.ids(.data, blobs, into: &ids)
             }
         }
-        for (number, blob) in batch.enumerated() {
-            if isRead, ids[number] == batchIDs[number] {
+        for (number, (run, location)) in batch.enumerated() {
+            if isRead, ids[number] == run.id {
                 try frame.withBytes { frame throws(StoreError) in
-                    try write(UnsafeRawBufferPointer(rebasing: frame[blob.offset..<blob.offset + blob.length]))
+                    let blob = UnsafeRawBufferPointer(rebasing: frame[location.bytes])
+                    for _ in 0..<run.count { try write(blob) }
                 }
             } else {
                 // Perhaps it is whole elsewhere.
-                let bytes = try content.loader.load(.data, batchIDs[number])
-                try bytes.withBytes(write)
+                let bytes = try content.loader.load(.data, run.id)
+                for _ in 0..<run.count { try bytes.withBytes(write) }
             }
         }
     }
@@ -125,4 +124,9 @@ package final class ContentReader {
             return true
         } catch { return false }
     }
+}
+
+extension BlobLocation {
+    /// Where the blob lies in its frame's plaintext.
+    fileprivate var bytes: Range<Int> { offset..<offset + length }
 }

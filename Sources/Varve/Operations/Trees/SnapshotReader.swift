@@ -87,7 +87,7 @@ public final class SnapshotReader {
         guard case .file(_, let blobs) = entry.content else { return 0 }
         var sequence = BlobSequence(blobs)
         var count = 0
-        while try sequence.next(content.loader) != nil { count += 1 }
+        while let run = try sequence.nextRun(content.loader) { count += Int(run.count) }
         return count
     }
 }

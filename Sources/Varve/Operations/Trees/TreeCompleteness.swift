@@ -14,9 +14,9 @@ package enum TreeCompleteness {
             case .entry(let entry):
                 guard case .file(_, let content) = entry.content else { continue }
                 var blobs = BlobSequence(content)
-                while let id = try blobs.next(loader) {
+                while let run = try blobs.nextRun(loader) {
                     // Also looks into packs that no index file names.
-                    if !index.contains(id) { _ = try loader.load(.data, id) }
+                    if !index.contains(run.id) { _ = try loader.load(.data, run.id) }
                 }
             }
         }
