@@ -17,12 +17,12 @@ import VarveFormat
         let census = try fixture.census()
         let live = try fixture.live(kept, in: census)
         let reached = try fixture.reached(kept)
-        let keys = census.keys
+        let keys = try census.keys
         for (position, key) in keys.enumerated() {
             #expect(live.contains(position) == reached.contains(key), "seed \(seed)")
         }
         #expect(live.count == reached.count, "seed \(seed)")
-        let lengths = census.packs.indices.flatMap { census.segmentPack($0).directory.frames.flatMap(\.blobs) }
+        let lengths = try census.packs.indices.flatMap { try census.segmentPack($0).directory.frames.flatMap(\.blobs) }
         let sizes = Dictionary(lengths.map { (CollectFixture.Key(type: $0.type, id: $0.id), $0.length) }) { $1 }
         #expect(live.rawBytes == reached.reduce(0) { $0 + UInt64(sizes[$1] ?? 0) }, "seed \(seed)")
     }
