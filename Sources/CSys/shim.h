@@ -316,7 +316,7 @@ static inline int sys_processor_count(void) {
 /// Keeps buffers of up to 32 MiB in the heap: cryptography allocates one a call, and mapping it anew each time costs
 /// more than the encryption itself.
 static inline void sys_tune_malloc(void) {
-    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_MMAP_THRESHOLD, 4 << 20);
     mallopt(M_TRIM_THRESHOLD, 256 << 20);
     mallopt(M_TOP_PAD, 1 << 20); // the heap grows by more than a page or two at a time
 }

@@ -22,11 +22,14 @@ package struct SegmentView {
 
     // MARK: Searching
 
+    /// False if the segment does not have the blob; looks at the filter only.
+    package func mayContain(_ id: BlobID) -> Bool {
+        SegmentFilter.mayContain(id, base + layout.filterOffset, blockCount: layout.filterBlockCount)
+    }
+
     /// The positions of a blob's entries; empty if the segment does not have it.
     package func positions(of id: BlobID) -> Range<Int> {
-        guard SegmentFilter.mayContain(id, base + layout.filterOffset, blockCount: layout.filterBlockCount) else {
-            return 0..<0
-        }
+        guard mayContain(id) else { return 0..<0 }
         let first = lowerBound(id)
         var end = first
         while end < layout.blobCount, self.id(at: end) == id { end += 1 }

@@ -28,9 +28,10 @@ final class CollectFixture {
         try VerifyFixture.makeRepository(on: backend, suite, packBytes: 1 << 20)
     }
 
-    func open(threads: Int = 2, on other: (any Backend)? = nil) throws -> Repository {
+    func open(threads: Int = 2, on other: (any Backend)? = nil, cache: String? = nil) throws -> Repository {
         var options = Repository.OpenOptions()
         options.threads = threads
+        options.cacheDirectory = cache
         return try VerifyFixture.open(other ?? backend, suite, options)
     }
 
@@ -67,11 +68,12 @@ final class CollectFixture {
     }
 
     @discardableResult
-    func capture() throws -> SnapshotID {
+    func capture(_ change: (inout Archiver.Options) -> Void = { _ in }) throws -> SnapshotID {
         var options = Archiver.Options()
         options.paths = [Array(source.path.utf8)]
         options.host = "host"
         options.checkpointInterval = 0
+        change(&options)
         let report = try Archiver(repository: try open(), options: options, progress: Progress()).run()
         let id = try #require(report.snapshotID)
         if !snapshots.contains(id) { snapshots.append(id) }
@@ -191,7 +193,9 @@ final class CollectFixture {
 extension BlobCensus {
     /// The blobs at all positions, in order.
     var keys: [CollectFixture.Key] {
-        packs.indices.flatMap { segmentPack($0).directory.frames.flatMap(\.blobs) }
-            .map { CollectFixture.Key(type: $0.type, id: $0.id) }
+        get throws {
+            try packs.indices.flatMap { try segmentPack($0).directory.frames.flatMap(\.blobs) }
+                .map { CollectFixture.Key(type: $0.type, id: $0.id) }
+        }
     }
 }

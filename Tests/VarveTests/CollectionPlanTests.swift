@@ -154,7 +154,7 @@ import VarveFormat
         fixture.addFiles(1)
         try fixture.capture()
         let census = try fixture.census()
-        let pack = census.segmentPack(0)
+        let pack = try census.segmentPack(0)
         let repository = try fixture.open()
         let session = try Session.openWriter(on: fixture.backend, program: "test")
         defer { session.close() }

@@ -48,8 +48,8 @@ import VarveFormat
         let outcome = try fixture.move(plan, live)
         #expect(outcome.framesMoved > 0 && outcome.framesMade > 0)
         let census = try fixture.census()
-        let moved = census.packs.indices.filter { outcome.packs.contains(census.packs[$0].id) }
-            .flatMap { census.segmentPack($0).directory.frames.flatMap(\.blobs) }
+        let moved = try census.packs.indices.filter { outcome.packs.contains(census.packs[$0].id) }
+            .flatMap { try census.segmentPack($0).directory.frames.flatMap(\.blobs) }
         let reached = try fixture.reached(kept)
         let dead = moved.filter { !reached.contains(CollectFixture.Key(type: $0.type, id: $0.id)) }
         #expect(!dead.isEmpty && dead.reduce(0) { $0 + UInt64($1.length) } == plan.bytesUnusedKept)

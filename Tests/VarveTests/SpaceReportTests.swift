@@ -23,7 +23,7 @@ import VarveFormat
         let census = try fixture.census()
         var lengths: [CollectFixture.Key: Int] = [:]
         for number in census.packs.indices {
-            for blob in census.segmentPack(number).directory.frames.flatMap(\.blobs) {
+            for blob in try census.segmentPack(number).directory.frames.flatMap(\.blobs) {
                 lengths[CollectFixture.Key(type: blob.type, id: blob.id)] = blob.length
             }
         }

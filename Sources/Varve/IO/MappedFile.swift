@@ -16,6 +16,11 @@ final class MappedFile: Sendable {
         bytes = UnsafeRawBufferPointer(start: start, count: Int(size))
     }
 
+    /// Lets go of the pages that are in memory: the next access gets them back from the page cache.
+    func release() {
+        madvise(UnsafeMutableRawPointer(mutating: bytes.baseAddress), bytes.count, MADV_DONTNEED)
+    }
+
     deinit {
         if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
     }

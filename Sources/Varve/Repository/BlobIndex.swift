@@ -18,6 +18,8 @@ package final class BlobIndex: Sendable {
     private let added: Mutex<[IndexSegment]>
     private let addedCount = Atomic<Int>(0)
     private let inFlight = InFlightBlobs()
+    private let pages: MappedPages
+    private let latePages: MappedPages
 
     init(
         repository: RepositoryID, segments: [IndexSegment], cache: IndexCache?,
@@ -28,6 +30,9 @@ package final class BlobIndex: Sendable {
         self.cache = cache
         self.isUsable = isUsable
         self.problems = problems
+        pages = MappedPages(limit: 64 << 20)
+        latePages = MappedPages(limit: 8 << 20)
+        for segment in segments { pages.add(segment.memory) }
         added = Mutex([])
     }
 
@@ -39,7 +44,7 @@ package final class BlobIndex: Sendable {
 
     /// True for exactly one caller for each blob that is not stored yet: that caller must store it in this session.
     package func claim(_ id: BlobID) -> Bool {
-        if isStored(in: segments, id) { return false }
+        if isStored(in: segments, id, pages) { return false }
         return inFlight.insert(id) { isStoredLately(id) }
     }
 
@@ -47,6 +52,7 @@ package final class BlobIndex: Sendable {
     package func locations(of id: BlobID) -> [BlobLocation] {
         var locations: [BlobLocation] = []
         for segment in segments { segment.appendLocations(of: id, to: &locations) }
+        pages.count(1)
         for segment in lateSegments { segment.appendLocations(of: id, to: &locations) }
         return locations
     }
@@ -59,7 +65,10 @@ package final class BlobIndex: Sendable {
         if memory == nil { memory = SegmentMemory(copying: written.segment) }
         guard let memory else { return }
         try add(memory, sources: [written.id])
-        if !isLast { inFlight.remove { isStoredLately($0) } }
+        guard !isLast else { return }
+        inFlight.remove { isStoredLately($0) }
+        // That looked at all of it.
+        memory.release()
     }
 
     /// Takes in directories that were read out of packs.
@@ -97,12 +106,14 @@ package final class BlobIndex: Sendable {
         addedCount.load(ordering: .acquiring) == 0 ? [] : added.withLock { $0 }
     }
 
-    private func isStored(_ id: BlobID) -> Bool { isStored(in: segments, id) || isStoredLately(id) }
+    private func isStored(_ id: BlobID) -> Bool { isStored(in: segments, id, pages) || isStoredLately(id) }
 
-    private func isStoredLately(_ id: BlobID) -> Bool { isStored(in: lateSegments, id) }
+    private func isStoredLately(_ id: BlobID) -> Bool { isStored(in: lateSegments, id, latePages) }
 
-    private func isStored(in segments: [IndexSegment], _ id: BlobID) -> Bool {
-        for segment in segments where segment.contains(id) { return true }
+    private func isStored(in segments: [IndexSegment], _ id: BlobID, _ pages: MappedPages) -> Bool {
+        var touches = 0
+        defer { pages.count(touches) }
+        for segment in segments where segment.contains(id, touches: &touches) { return true }
         return false
     }
 
@@ -111,6 +122,7 @@ package final class BlobIndex: Sendable {
         do throws(FormatError) {
             segment = try IndexSegment(memory, repository: repository, sources: sources, isUsable: isUsable)
         } catch { throw StoreError(error) }
+        latePages.add(memory)
         added.withLock { $0.append(segment) }
         addedCount.add(1, ordering: .releasing)
     }

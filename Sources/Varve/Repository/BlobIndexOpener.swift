@@ -4,7 +4,7 @@ package import VarveFormat
 /// small segments into larger ones, like a log-structured merge tree (O'Neil et al., 1996).
 package struct BlobIndexOpener {
     /// Small segments are merged up to this length, which bounds the memory that merging takes.
-    private static let mergeLimit = 64 << 20
+    private static let mergeLimit = 32 << 20
     /// So many segments are left alone before some are merged.
     private static let fewSegments = 6
 

@@ -10,8 +10,8 @@ package struct IndexWriter: Sendable {
         package let byteCount: Int
     }
 
-    /// Blobs in one index file at most: below the limit of an index file, with room for packs and frames.
-    private static let blobLimit = 1_048_576
+    /// Blobs in one index file, about: memory holds a few copies of one while it is made or read.
+    package static let blobLimit = 262_144
 
     private let backend: any Backend
     private let session: SessionID

@@ -1,3 +1,4 @@
+import Synchronization
 package import VarveFormat
 
 /// Makes finished packs durable and names them, on a thread of its own, while workers go on (FORMAT.md section 11).
@@ -7,9 +8,12 @@ package import VarveFormat
 package final class PackPublisher: Sendable {
     /// Packs that may wait, each with an open descriptor.
     package static let waitingLimit = 16
+    /// Blobs in packs that may wait, or one pack: memory holds their directories, and their ids as being stored.
+    private static let waitingBlobLimit = 65_536
 
     private struct State: Sendable {
         var waiting: [FinishedPack] = []
+        var waitingBlobs = 0
         var isBusy = false
         var published: [SegmentPack] = []
         var directories: Set<String> = []
@@ -20,22 +24,33 @@ package final class PackPublisher: Sendable {
     private let backend: any Backend
     private let monitor: Monitor<State>
     private let thread: BackgroundThread
+    /// Blobs of packs that came since the last commit point.
+    private let blobs = BlobCount()
+
+    private final class BlobCount: Sendable { let value = Atomic<Int>(0) }
 
     /// Starts the thread. The caller must `close` the publisher.
     package init(backend: any Backend) throws(StoreError) {
         self.backend = backend
         let monitor = Monitor(State())
         self.monitor = monitor
-        thread = try BackgroundThread { Self.work(monitor) }
+        let blobs = blobs
+        thread = try BackgroundThread { Self.work(monitor, blobs) }
     }
+
+    /// How many blobs no index file names yet, of packs that are durable.
+    package var blobCount: Int { blobs.value.load(ordering: .relaxed) }
 
     /// Hands over a pack; waits while too many are waiting.
     package func take(_ pack: FinishedPack) throws(StoreError) {
         let failure = monitor.wait { state -> StoreError?? in
             if let failure = state.failure { return .some(failure) }
             if state.isClosed { return .some(StoreError(.failed, "the session has ended")) }
-            guard state.waiting.count < Self.waitingLimit else { return nil }
+            guard state.waiting.count < Self.waitingLimit,
+                state.waiting.isEmpty || state.waitingBlobs < Self.waitingBlobLimit
+            else { return nil }
             state.waiting.append(pack)
+            state.waitingBlobs += pack.blobCount
             return .some(nil)
         }
         if let failure {
@@ -53,6 +68,7 @@ package final class PackPublisher: Sendable {
             defer {
                 state.published.removeAll()
                 state.directories.removeAll()
+                blobs.value.store(0, ordering: .relaxed)
             }
             return .success((state.published, state.directories))
         }.get()
@@ -78,14 +94,17 @@ package final class PackPublisher: Sendable {
     private static func giveUp(_ state: inout State) {
         for pack in state.waiting { pack.upload.abandon() }
         state.waiting.removeAll()
+        state.waitingBlobs = 0
     }
 
-    private static func work(_ monitor: Monitor<State>) {
+    private static func work(_ monitor: Monitor<State>, _ blobs: BlobCount) {
         while true {
             let next = monitor.wait { state -> FinishedPack?? in
                 if !state.waiting.isEmpty {
                     state.isBusy = true
-                    return .some(state.waiting.removeFirst())
+                    let pack = state.waiting.removeFirst()
+                    state.waitingBlobs -= pack.blobCount
+                    return .some(pack)
                 }
                 return state.isClosed ? .some(nil) : nil
             }
@@ -98,6 +117,7 @@ package final class PackPublisher: Sendable {
                     giveUp(&state)
                 } else {
                     state.published.append(pack.segmentPack)
+                    blobs.value.add(pack.blobCount, ordering: .relaxed)
                     state.directories.insert(RepositoryPath.packDirectory(pack.kind, pack.id))
                 }
             }

@@ -39,6 +39,8 @@ package struct FinishedPack: Sendable {
     package let directory: PackDirectory
     package let upload: any Upload
 
+    package var blobCount: Int { directory.frames.reduce(0) { $0 + $1.blobs.count } }
+
     /// What an index file says about the pack.
     package var segmentPack: SegmentPack {
         SegmentPack(id: id, kind: kind, length: length, directory: directory)
@@ -56,7 +58,7 @@ package final class PackWriter {
     /// Blobs of this length and more are frames of their own.
     package static let ownFrameLength = 262_144
     /// A writer closes its pack with this many blobs.
-    package static let packBlobCount = 65_536
+    package static let packBlobCount = 32_768
     /// A pack that has reached this length is closed whatever config says, so that the last frame and the directory
     /// stay within the limit.
     private static let safePackLength =

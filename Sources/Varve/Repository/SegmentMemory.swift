@@ -31,6 +31,12 @@ final class SegmentMemory: Sendable {
         }
     }
 
+    /// Lets go of the pages of a mapped file that are in memory: the next access gets them back from the page cache.
+    func release() {
+        guard let mappedLength else { return }
+        madvise(UnsafeMutableRawPointer(mutating: bytes.baseAddress), mappedLength, MADV_DONTNEED)
+    }
+
     /// Whether the bytes lie in our own memory.
     var isCopied: Bool { mappedLength == nil }
 }
@@ -69,8 +75,10 @@ final class IndexSegment: Sendable {
         try withExtendedLifetime(self) { () throws(Failure) in try body(view) }
     }
 
-    /// Whether the segment has the blob in a pack that counts.
-    func contains(_ id: BlobID) -> Bool {
+    /// Whether the segment has the blob in a pack that counts; counts among `touches` if more than the filter was read.
+    func contains(_ id: BlobID, touches: inout Int) -> Bool {
+        guard view.mayContain(id) else { return false }
+        touches += 1
         let positions = view.positions(of: id)
         guard !positions.isEmpty else { return false }
         guard let usable else { return true }

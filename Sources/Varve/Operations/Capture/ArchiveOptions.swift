@@ -73,6 +73,8 @@ extension Archiver {
         /// Seconds by which a file's last change must lie before its reading, so that its times are trusted later: a
         /// later change might leave the same times.
         package var settlingSeconds: Int64 = 2
+        /// New blobs that may wait for an index file before one is made while the capture goes on.
+        package var indexedBlobCount = 98_304
         /// Bytes a second to read from the source at most; nil for no limit.
         public var readLimit: UInt64?
 

@@ -11,6 +11,10 @@ final class CaptureCommit: Sendable {
         var storedBytes: UInt64 = 0
     }
 
+    /// Blobs that wait for an index file may be this share of all that the capture has stored, if that is more than
+    /// the options say: each index file makes look-ups slower.
+    private static let indexedShare = 8
+
     /// The directory `/` of this capture.
     let rootNode: DirectoryNode
 
@@ -20,6 +24,8 @@ final class CaptureCommit: Sendable {
     private let publisher: PackPublisher
     private let statement: SnapshotStatement
     private let state: Mutex<State>
+    private let isIndexing = Atomic(false)
+    private let indexedBlobs = Atomic<Int>(0)
 
     init(
         repository: Repository, session: Session, run: ArchiveRun, publisher: PackPublisher,
@@ -35,6 +41,18 @@ final class CaptureCommit: Sendable {
             State(
                 tips: statement.snapshots.tips, sequence: statement.snapshots.nextSequence,
                 replaces: statement.interrupted))
+    }
+
+    /// Names the packs so far in index files, once they hold many blobs: so that memory need not hold all that is new.
+    /// To be called between two tasks.
+    func indexIfDue() throws(StoreError) {
+        let indexed = indexedBlobs.load(ordering: .relaxed)
+        guard publisher.blobCount >= max(run.options.indexedBlobCount, indexed / Self.indexedShare) else { return }
+        guard !isIndexing.exchange(true, ordering: .acquiring) else { return }
+        defer { isIndexing.store(false, ordering: .releasing) }
+        try publishPacks(isLast: false)
+        // What the index file took to make is not needed for long.
+        Allocator.trim()
     }
 
     /// Commits what was captured so far as an interrupted snapshot, which the next one replaces.
@@ -73,12 +91,9 @@ final class CaptureCommit: Sendable {
     }
 
     private func commit(root: BlobID, state snapshotState: SnapshotState) throws(StoreError) -> (SnapshotID, Manifest) {
-        let (packs, written) = try publishPacks(isLast: snapshotState == .complete)
+        try publishPacks(isLast: snapshotState == .complete)
         let manifest = state.withLock { state -> Manifest in
-            state.packCount += packs.count
-            state.storedBytes += packs.reduce(0) { $0 + $1.length }
-            state.storedBytes += written.reduce(0) { $0 + UInt64($1.byteCount) }
-            return statement.manifest(
+            statement.manifest(
                 run, root: root, state: snapshotState, tips: state.tips, sequence: state.sequence,
                 replaces: state.replaces, packs: (state.packCount, state.storedBytes))
         }
@@ -95,13 +110,18 @@ final class CaptureCommit: Sendable {
     }
 
     /// Makes packs and their index files durable.
-    @discardableResult
-    private func publishPacks(isLast: Bool) throws(StoreError) -> (packs: [SegmentPack], index: [IndexWriter.Written]) {
+    private func publishPacks(isLast: Bool) throws(StoreError) {
         let packs = try publisher.commitPoint()
+        let blobs = packs.reduce(0) { $0 + $1.directory.frames.reduce(0) { $0 + $1.blobs.count } }
+        indexedBlobs.add(blobs, ordering: .relaxed)
         let writer = IndexWriter(
             backend: repository.backend, session: session.id, keys: repository.keys, repository: repository.id)
         let written = try writer.publish(packs)
         for file in written { try run.index.absorb(file, isLast: isLast) }
-        return (packs, written)
+        state.withLock { state in
+            state.packCount += packs.count
+            state.storedBytes += packs.reduce(0) { $0 + $1.length }
+            state.storedBytes += written.reduce(0) { $0 + UInt64($1.byteCount) }
+        }
     }
 }

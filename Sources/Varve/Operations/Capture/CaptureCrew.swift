@@ -88,6 +88,7 @@ final class CaptureCrew: Sendable {
                 try checkpoint(worker)
                 throw error
             }
+            try commit.indexIfDue()
             if run.checkpoints.isDue() {
                 try checkpoint(worker)
                 run.checkpoints.restart()

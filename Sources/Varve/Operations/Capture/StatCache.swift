@@ -1,5 +1,6 @@
 import CSys
 import Glibc
+import Synchronization
 import VarveFormat
 
 /// What the last capture of the same source found: for each file its stat and its encoded tree entry. It is mapped.
@@ -46,7 +47,11 @@ final class StatCache: Sendable {
     /// The snapshot that the cache belongs to.
     let snapshot: SnapshotID
 
+    /// Bytes of entries to walk before the pages that were walked are let go.
+    private static let residentLength = 16 << 20
+
     private let map: MappedFile
+    private let walked = Atomic<Int>(0)
     private let tableOffset: Int
     private let directoryCount: Int
 
@@ -94,6 +99,13 @@ final class StatCache: Sendable {
         return records.isEmpty ? nil : Cursor(cache: self, records: records, pathCount: path.count)
     }
 
+    /// Counts entries that will be walked, by their least length, about.
+    private func countEntries(_ count: Int) {
+        let length = count * 2 * Entry.fixedSize
+        let before = walked.wrappingAdd(length, ordering: .relaxed).oldValue
+        if before / Self.residentLength != (before + length) / Self.residentLength { map.release() }
+    }
+
     private func tableWord(_ index: Int, _ offset: Int) -> UInt64 {
         map.bytes.loadUnaligned(fromByteOffset: tableOffset + 16 * index + offset, as: UInt64.self)
     }
@@ -125,6 +137,7 @@ final class StatCache: Sendable {
             guard recordIndex < records.count else { return }
             let bytes = cache.map.bytes
             remaining = Int(bytes.loadUnaligned(fromByteOffset: records[recordIndex] + 4, as: UInt32.self))
+            cache.countEntries(remaining)
             position = records[recordIndex] + 8 + pathCount
         }
 

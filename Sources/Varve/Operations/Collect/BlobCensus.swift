@@ -3,8 +3,8 @@ package import VarveFormat
 /// Every place of every blob of a repository, as its index files say, read themselves, and the ends of packs that no
 /// index file names. Caches are never trusted.
 ///
-/// Places have positions from 0 on, in the order of packs, frames and bytes. Memory holds 50 bytes a place: half a
-/// gigabyte for ten million.
+/// Places have positions from 0 on, in the order of packs, frames and bytes. Memory holds 14 bytes a place, 24 a frame,
+/// and the ids of a million places; those of more lie in a temporary file in the cache directory, if there is one.
 package final class BlobCensus: Sendable {
     /// A pack that is there or that an index file names.
     package struct Pack: Sendable {
@@ -49,15 +49,20 @@ package final class BlobCensus: Sendable {
     /// Index files and ends of packs that cannot be read: while there are any, nobody knows what may go.
     package let problems: [StoreError]
     let frames: [Frame]
-    let table: CensusTable
+    let table: PlaceTable
     private let packNumbers: [PackID: Int]
 
     /// Reads the index files, then lists the packs, then reads the ends of those that no index file names.
     ///
     /// - Throws: `refused` if there are more blobs than can be numbered; `interrupted`; what the storage throws. What
     ///   is damaged is among `problems`.
-    package convenience init(reading repository: Repository, progress: Progress) throws(StoreError) {
-        var reader = CensusReader(repository, progress: progress)
+    ///
+    /// - Parameter spillLimit: ids up to which there is no temporary file.
+    package convenience init(
+        reading repository: Repository, progress: Progress, spillLimit: Int = SpillPlace.defaultLimit
+    ) throws(StoreError) {
+        let spill = SpillPlace(directory: repository.cacheDirectory, limit: spillLimit)
+        var reader = CensusReader(repository, spill, progress: progress)
         try reader.read()
         try self.init(reader.builder, indexFiles: reader.indexFiles, listing: reader.listing, reader.problems)
     }
@@ -90,31 +95,31 @@ package final class BlobCensus: Sendable {
     }
 
     /// Every position of a blob, in present packs or not.
-    package func positions(of id: BlobID, _ type: BlobType) -> [Int] {
-        table.position(of: id, type).map { positions(sameAs: $0) } ?? []
+    ///
+    /// - Throws: `failed` if a temporary file cannot be read.
+    package func positions(of id: BlobID, _ type: BlobType) throws(StoreError) -> [Int] {
+        try table.position(of: id, type).map { positions(sameAs: $0) } ?? []
     }
 
     /// Every position of the blob at a position.
-    func positions(sameAs position: Int) -> [Int] {
-        var positions = [position]
-        var next = table.next(position)
-        while next != position {
-            positions.append(next)
-            next = table.next(next)
-        }
-        return positions
-    }
+    func positions(sameAs position: Int) -> [Int] { table.positions(sameAs: position) }
 
     /// What an index file says about a pack.
-    package func segmentPack(_ number: Int) -> SegmentPack {
+    ///
+    /// - Throws: `failed` if a temporary file cannot be read.
+    package func segmentPack(_ number: Int) throws(StoreError) -> SegmentPack {
         let pack = packs[number]
-        let frames = pack.frames.map { frame in
-            PackFrame(
-                storedLength: Int(self.frames[frame].storedLength), rawLength: Int(self.frames[frame].rawLength),
-                codec: self.frames[frame].codec,
-                blobs: positions(inFrame: frame).map {
-                    PackBlob(type: table.type($0), id: table.id($0), length: table.length($0))
-                })
+        var frames: [PackFrame] = []
+        frames.reserveCapacity(pack.frames.count)
+        for number in pack.frames {
+            let (frame, positions) = (self.frames[number], positions(inFrame: number))
+            let blobs = zip(positions, try table.ids(positions)).map { position, id in
+                PackBlob(type: table.type(position), id: id, length: table.length(position))
+            }
+            frames.append(
+                PackFrame(
+                    storedLength: Int(frame.storedLength), rawLength: Int(frame.rawLength), codec: frame.codec,
+                    blobs: blobs))
         }
         return SegmentPack(id: pack.id, kind: pack.kind, length: pack.length, directory: PackDirectory(frames: frames))
     }
@@ -159,16 +164,9 @@ struct CensusBuilder: ~Copyable {
     private(set) var packs: [BlobCensus.Pack] = []
     private(set) var frames: [BlobCensus.Frame] = []
     private(set) var packNumbers: [PackID: Int] = [:]
-    private var ids = GrowingColumn<BlobID>()
-    private var kinds = GrowingColumn<UInt32>()
-    private var isTaken = false
+    private let columns: PlaceColumns
 
-    deinit {
-        if !isTaken {
-            ids.free()
-            kinds.free()
-        }
-    }
+    init(_ spill: SpillPlace) { columns = PlaceColumns(spill) }
 
     /// Adds the packs of an index file that are not there yet.
     ///
@@ -186,8 +184,7 @@ struct CensusBuilder: ~Copyable {
             numbers.append(known)
         }
         let segment = try SegmentEntries(view) { packNumbers[view.packID($0)] == nil }
-        let base = ids.count
-        try reserve(segment.entries.count)
+        let base = columns.count
         for (number, source) in segment.packs.enumerated() {
             let first = frames.count
             let firstPosition = base + source.firstEntry
@@ -203,48 +200,34 @@ struct CensusBuilder: ~Copyable {
             append(
                 source.id, source.kind, source.length, first, firstPosition..<base + end, isNamed: true)
         }
-        let idMemory = try ids.grow(by: segment.entries.count)
-        let kindMemory = try kinds.grow(by: segment.entries.count)
-        for (number, entry) in segment.entries.enumerated() {
-            idMemory[number] = entry.id
-            kindMemory[number] = entry.kind
+        try segment.entries.withUnsafeBufferPointer { entries throws(StoreError) in
+            try columns.append(entries.count) { (entries[$0].id, entries[$0].kind) }
         }
         return numbers
     }
 
     /// Adds a pack whose end was read.
     mutating func add(_ pack: SegmentPack) throws(StoreError) {
-        let blobCount = pack.directory.frames.reduce(0) { $0 + $1.blobs.count }
-        try reserve(blobCount)
         let first = frames.count
-        let base = ids.count
+        let base = columns.count
         var position = base
         var offset = PackLayout.firstFrameOffset
-        let idMemory = try ids.grow(by: blobCount)
-        let kindMemory = try kinds.grow(by: blobCount)
         for frame in pack.directory.frames {
             frames.append(
                 BlobCensus.Frame(
                     pack: UInt32(packs.count), offset: UInt32(offset), storedLength: UInt32(frame.storedLength),
                     rawLength: UInt32(frame.rawLength), firstPosition: UInt32(position), codec: frame.codec))
             offset += frame.storedLength
-            for blob in frame.blobs {
-                idMemory[position - base] = blob.id
-                kindMemory[position - base] = CensusTable.kind(blob.type, length: blob.length)
-                position += 1
+            position += frame.blobs.count
+            try columns.append(frame.blobs.count) {
+                (frame.blobs[$0].id, PlaceColumns.kind(frame.blobs[$0].type, length: frame.blobs[$0].length))
             }
         }
         append(pack.id, pack.kind, pack.length, first, base..<position, isNamed: false)
     }
 
     /// Builds the look-up by id.
-    consuming func finish() throws(StoreError) -> CensusTable {
-        // An empty repository has memory too.
-        _ = try ids.grow(by: 0)
-        _ = try kinds.grow(by: 0)
-        isTaken = true
-        return try CensusTable(taking: ids, kinds)
-    }
+    consuming func finish() throws(StoreError) -> PlaceTable { try PlaceTable(columns) }
 
     private mutating func append(
         _ id: PackID, _ kind: FileKind, _ length: UInt64, _ firstFrame: Int, _ positions: Range<Int>, isNamed: Bool
@@ -254,11 +237,5 @@ struct CensusBuilder: ~Copyable {
             BlobCensus.Pack(
                 id: id, kind: kind, length: length, frames: firstFrame..<frames.count, positions: positions,
                 rawBytes: frames[firstFrame...].reduce(0) { $0 + UInt64($1.rawLength) }, isNamed: isNamed))
-    }
-
-    private func reserve(_ added: Int) throws(StoreError) {
-        guard ids.count + added < Int(UInt32.max) else {
-            throw StoreError(.refused, "the repository has more blobs than one collection can count")
-        }
     }
 }

@@ -6,12 +6,13 @@ import VarveFormat
 struct CensusReader: ~Copyable {
     private let repository: Repository
     private let progress: Progress
-    var builder = CensusBuilder()
+    var builder: CensusBuilder
     private(set) var indexFiles: [BlobCensus.IndexFile] = []
     private(set) var listing: [PackID: PackListing.Entry] = [:]
     private(set) var problems: [StoreError] = []
 
-    init(_ repository: Repository, progress: Progress) {
+    init(_ repository: Repository, _ spill: SpillPlace, progress: Progress) {
+        builder = CensusBuilder(spill)
         self.repository = repository
         self.progress = progress
     }
@@ -36,15 +37,18 @@ struct CensusReader: ~Copyable {
     private mutating func readIndex(_ id: FileID, byteCount: Int) throws(StoreError) {
         let segment = try repository.sealed.read(.index, id, from: repository.backend)
         let path = RepositoryPath.file(.index, id)
-        let memory = SegmentMemory(copying: segment)
-        let view: SegmentView
-        do throws(FormatError) {
-            view = try SegmentView(validating: memory.bytes, repository: repository.id)
-        } catch { throw StoreError(error, path: path) }
-        do throws(StoreError) {
-            let packs = try withExtendedLifetime(memory) { () throws(StoreError) in try builder.add(view) }
-            indexFiles.append(BlobCensus.IndexFile(id: id, byteCount: byteCount, packs: packs))
-        } catch { throw StoreError(error.code, error.message, path: path) }
+        try segment.withBytes { bytes throws(StoreError) in
+            let view: SegmentView
+            do throws(FormatError) {
+                view = try SegmentView(validating: bytes, repository: repository.id)
+            } catch { throw StoreError(error, path: path) }
+            do throws(StoreError) {
+                let packs = try builder.add(view)
+                indexFiles.append(BlobCensus.IndexFile(id: id, byteCount: byteCount, packs: packs))
+            } catch {
+                throw error.isDamage ? StoreError(error.code, error.message, path: path) : error
+            }
+        }
     }
 
     private mutating func readEnds() throws(StoreError) {

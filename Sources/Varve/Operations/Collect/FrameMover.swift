@@ -63,7 +63,7 @@ final class FrameMover {
         case .whole(let frame):
             let positions = Array(census.positions(inFrame: frame))
             let isMoved = try reader.readWhole(frame) { encoded, rawLength throws(StoreError) in
-                try assembler.append(encoded, rawLength: rawLength, blobs(positions), isMade: false)
+                try assembler.append(encoded, rawLength: rawLength, try blobs(positions), isMade: false)
             }
             // Perhaps its blobs are whole elsewhere.
             if !isMoved { return try make([positions.filter(layout.kept.contains)]) }
@@ -85,7 +85,7 @@ final class FrameMover {
             let raw = UnsafeRawBufferPointer(rebasing: memory[start..<start + length])
             let encoded = try encoder.encode(raw)
             try checker?.check(encoded, raw)
-            try assembler.append(encoded, rawLength: length, blobs(frame), isMade: true)
+            try assembler.append(encoded, rawLength: length, try blobs(frame), isMade: true)
             start += length
         }
         return total
@@ -115,8 +115,10 @@ final class FrameMover {
         }
     }
 
-    private func blobs(_ positions: [Int]) -> [PackBlob] {
+    private func blobs(_ positions: [Int]) throws(StoreError) -> [PackBlob] {
         let table = census.table
-        return positions.map { PackBlob(type: table.type($0), id: table.id($0), length: table.length($0)) }
+        return try positions.map { (position) throws(StoreError) in
+            PackBlob(type: table.type(position), id: try table.id(position), length: table.length(position))
+        }
     }
 }

@@ -3,7 +3,7 @@ import VarveFormat
 /// Index files that name packs on their way out, and what takes their place.
 struct IndexReplacement {
     /// Blobs in one batch of packs: what one index file holds.
-    private static let blobLimit = 1_000_000
+    private static let blobLimit = 524_288
 
     /// The files to be removed.
     let old: [BlobCensus.IndexFile]
@@ -41,28 +41,34 @@ struct IndexReplacement {
     /// Files of which nothing has to be kept.
     var isEmpty: Bool { old.isEmpty && packs.isEmpty }
 
-    /// Publishes the new files, durable.
-    func publish(_ repository: Repository, _ session: Session) throws(StoreError) -> [IndexWriter.Written] {
+    /// Publishes the new files, durable; returns their names and lengths.
+    func publish(
+        _ repository: Repository, _ session: Session
+    ) throws(StoreError) -> [(id: FileID, byteCount: Int)] {
         let writer = IndexWriter(
             backend: repository.backend, session: session.id, keys: repository.keys, repository: repository.id)
         // Packs that no index file names may be news to the disk too.
         let unnamed = packs.filter { !census.packs[$0].isNamed }
         let directories = Set(unnamed.map { RepositoryPath.packDirectory(census.packs[$0].kind, census.packs[$0].id) })
         try repository.backend.syncDirectories(directories.sorted())
-        var written: [IndexWriter.Written] = []
+        var written: [(id: FileID, byteCount: Int)] = []
+        func publish(_ batch: [SegmentPack]) throws(StoreError) {
+            // Their segments are not needed any more.
+            written += try writer.publish(batch).map { ($0.id, $0.byteCount) }
+        }
         var batch: [SegmentPack] = []
         var count = 0
         for number in packs {
             let blobs = census.packs[number].positions.count
             if !batch.isEmpty, count + blobs > Self.blobLimit {
-                written += try writer.publish(batch)
+                try publish(batch)
                 batch.removeAll()
                 count = 0
             }
-            batch.append(census.segmentPack(number))
+            batch.append(try census.segmentPack(number))
             count += blobs
         }
-        if !batch.isEmpty { written += try writer.publish(batch) }
+        if !batch.isEmpty { try publish(batch) }
         return written
     }
 }

@@ -46,7 +46,7 @@ struct LayoutOrder {
     }
 
     private mutating func walk(_ root: BlobID, _ progress: Progress) throws(StoreError) {
-        guard let first = census.table.position(of: root, .tree) else { return }
+        guard let first = try census.table.position(of: root, .tree) else { return }
         var pending = [first]
         var isRoot = true
         while let position = pending.popLast(), order.count < wanted.count {
@@ -85,13 +85,17 @@ struct LayoutOrder {
         let bytes = try load(position)
         let table = census.table
         var references: [Int] = []
+        var failure: StoreError?
         try bytes.withBytes { bytes throws(StoreError) in
             do throws(FormatError) {
                 try BlobReferences.visit(type, bytes, isRoot: isRoot) { type, id in
-                    if let below = table.position(of: id, type) { references.append(below) }
+                    do throws(StoreError) {
+                        if let below = try table.position(of: id, type) { references.append(below) }
+                    } catch { failure = error }
                 }
             } catch { throw StoreError(error) }
         }
+        if let failure { throw failure }
         return references
     }
 

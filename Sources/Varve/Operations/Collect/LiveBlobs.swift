@@ -37,14 +37,14 @@ package struct LiveBlobs: Sendable {
 
     /// The same blobs at their places in another census; nil if one has no place in a present pack there. What is
     /// reached from the same roots is the same: trees are named by what is in them.
-    package func placed(in other: BlobCensus) -> LiveBlobs? {
+    package func placed(in other: BlobCensus) throws(StoreError) -> LiveBlobs? {
         var positions = BitSet(limit: other.count)
         /// By first position in this census.
         var found = BitSet(limit: census.count)
         for pack in other.packs {
             for position in pack.positions {
-                let (id, type) = (other.table.id(position), other.table.type(position))
-                guard let known = census.table.position(of: id, type), contains(known) else { continue }
+                let (id, type) = (try other.table.id(position), other.table.type(position))
+                guard let known = try census.table.position(of: id, type), contains(known) else { continue }
                 positions.insert(position)
                 if pack.isPresent { found.insert(known) }
             }

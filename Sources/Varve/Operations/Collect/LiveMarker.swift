@@ -118,7 +118,7 @@ final class LiveMarker: Sendable {
         } catch {
             throw StoreError(
                 error.code == .unsupported ? .unsupported : .damaged,
-                "the \(type) blob \(census.table.id(position).hex) cannot be understood: \(error.message)")
+                "the \(census.table.name(position)) cannot be understood: \(error.message)")
         }
     }
 
@@ -131,11 +131,13 @@ final class LiveMarker: Sendable {
         init(_ census: BlobCensus) { self.census = census }
 
         mutating func add(_ type: BlobType, _ id: BlobID) {
-            if let position = census.table.position(of: id, type) {
-                positions.append(position)
-            } else {
-                failures.append(StoreError(.missing, "no pack has the \(type) blob \(id.hex)"))
-            }
+            do throws(StoreError) {
+                if let position = try census.table.position(of: id, type) {
+                    positions.append(position)
+                } else {
+                    failures.append(StoreError(.missing, "no pack has the \(type) blob \(id.hex)"))
+                }
+            } catch { failures.append(error) }
         }
     }
 
@@ -154,8 +156,8 @@ final class LiveMarker: Sendable {
                     twin = table.next(twin)
                 }
                 guard let place else {
-                    let (type, id) = (table.type(position), table.id(position))
-                    state.add(StoreError(.missing, "no pack that is present and stays has the \(type) blob \(id.hex)"))
+                    let name = table.name(position)
+                    state.add(StoreError(.missing, "no pack that is present and stays has the \(name)"))
                     continue
                 }
                 if table.type(position) != .data { state.next.append(UInt32(place)) }

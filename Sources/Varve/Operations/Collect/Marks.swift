@@ -55,7 +55,7 @@ struct Marks: Sendable {
     /// The same marks with all places listed anew; nil if a live blob has no present place, or that cannot be known.
     func renewed(_ repository: Repository, progress: Progress) throws(StoreError) -> Marks? {
         let census = try BlobCensus(reading: repository, progress: progress)
-        return census.problems.isEmpty ? live.placed(in: census).map { Marks($0) } : nil
+        return census.problems.isEmpty ? try live.placed(in: census).map { Marks($0) } : nil
     }
 
     /// Whether the marks are those of these roots.

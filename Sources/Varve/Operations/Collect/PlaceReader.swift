@@ -35,7 +35,7 @@ final class PlaceReader {
         }
         if let raw {
             let blobs = slices(of: raw, frame, positions)
-            let isWhole = check(positions, blobs)
+            let isWhole = try check(positions, blobs)
             damaged.removeAll()
             for (index, position) in positions.enumerated() {
                 if isWhole[index] { try visit(position, blobs[index]) } else { damaged.append(position) }
@@ -70,9 +70,9 @@ final class PlaceReader {
             } else {
                 let positions = Array(census.positions(inFrame: frame))
                 let raw = reserve(location.rawLength)
-                try frames.read(handle, location, into: raw) { encoded in
+                try frames.read(handle, location, into: raw) { encoded throws(StoreError) in
                     let blobs = slices(of: UnsafeRawBufferPointer(raw), frame, positions[...])
-                    if check(positions[...], blobs).allSatisfy(\.self) { hand(encoded) }
+                    if try check(positions[...], blobs).allSatisfy(\.self) { hand(encoded) }
                 }
             }
         } catch {
@@ -110,7 +110,7 @@ final class PlaceReader {
     }
 
     /// Whether each blob hashes to its id.
-    private func check(_ positions: ArraySlice<Int>, _ blobs: [UnsafeRawBufferPointer]) -> [Bool] {
+    private func check(_ positions: ArraySlice<Int>, _ blobs: [UnsafeRawBufferPointer]) throws(StoreError) -> [Bool] {
         let table = census.table
         let hasher = packs.keys.blobHasher
         var isWhole = [Bool](repeating: false, count: positions.count)
@@ -120,7 +120,7 @@ final class PlaceReader {
             guard !chosen.isEmpty else { continue }
             hasher.ids(type, chosen.map { blobs[$0 - first] }, into: &ids)
             for (index, number) in chosen.enumerated() {
-                isWhole[number - first] = ids[index] == table.id(positions[number])
+                isWhole[number - first] = try ids[index] == table.id(positions[number])
             }
         }
         return isWhole
@@ -128,7 +128,6 @@ final class PlaceReader {
 
     private func readElsewhere(_ position: Int, _ first: StoreError?) throws(StoreError) -> [UInt8] {
         let table = census.table
-        let name = "\(table.type(position)) blob \(table.id(position).hex)"
         var failure = first ?? StoreError(.damaged, "its bytes do not hash to its id")
         for other in census.positions(sameAs: position).dropFirst() {
             guard census.packs[census.packNumber(ofPosition: other)].isPresent else { continue }
@@ -136,14 +135,14 @@ final class PlaceReader {
                 let frame = census.frame(ofPosition: other)
                 let raw = try decode(frame)
                 let blobs = slices(of: raw, frame, [other])
-                if check([other], blobs)[0] { return Array(blobs[0]) }
+                if try check([other], blobs)[0] { return Array(blobs[0]) }
             } catch {
                 guard error.isDamage || error.code == .missing else { throw error }
                 failure = error
             }
         }
         throw StoreError(
-            failure.code, "the \(name) cannot be read: \(failure.message)", path: failure.path,
+            failure.code, "the \(table.name(position)) cannot be read: \(failure.message)", path: failure.path,
             remedy: "run varve verify")
     }
 

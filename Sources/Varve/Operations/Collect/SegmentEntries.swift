@@ -13,6 +13,7 @@ struct SegmentEntries {
     struct Frame {
         let location: FrameLocation
         let firstEntry: Int
+        let count: Int
     }
 
     struct Pack {
@@ -37,7 +38,7 @@ struct SegmentEntries {
                 firstEntry: count)
             for frame in view.frames(ofPack: number) {
                 guard let location = view.frameLocation(frame) else { throw Self.untrue }
-                pack.frames.append(Frame(location: location, firstEntry: count))
+                pack.frames.append(Frame(location: location, firstEntry: count, count: view.blobCount(ofFrame: frame)))
                 places[frame] = count
                 count += view.blobCount(ofFrame: frame)
             }
@@ -61,7 +62,7 @@ struct SegmentEntries {
             guard place < count else { throw Self.untrue }
             places[entry.frame] = place + 1
             entries[place] = Entry(
-                id: view.id(at: position), kind: CensusTable.kind(entry.type, length: entry.length),
+                id: view.id(at: position), kind: PlaceColumns.kind(entry.type, length: entry.length),
                 length: UInt32(entry.length), offset: UInt32(entry.offset))
         }
     }

@@ -34,11 +34,11 @@ struct BitSet: Sendable {
     var isEmpty: Bool { count == 0 }
 
     /// Visits the numbers in ascending order.
-    func forEach(_ body: (Int) -> Void) {
+    func forEach<Failure: Error>(_ body: (Int) throws(Failure) -> Void) throws(Failure) {
         for (index, word) in words.enumerated() {
             var left = word
             while left != 0 {
-                body(index << 6 + left.trailingZeroBitCount)
+                try body(index << 6 + left.trailingZeroBitCount)
                 left &= left - 1
             }
         }

@@ -1,9 +1,10 @@
 import VarveFormat
 
-/// Every place of every blob in packs of one kind, as the packs' own directories say: 53 bytes a place.
+/// Every place of every blob in packs of one kind, as the packs' own directories say: 14 bytes a place, 28 a frame, and
+/// the ids, which may lie in a file.
 ///
-/// Places are numbered in the order of the directories. A blob is known by the number of its first place; look-ups go
-/// through an open-addressing hash table of numbers.
+/// Places are numbered in the order of the directories. A blob is known by the number of its first place. Blobs are
+/// looked up once all packs were added.
 struct BlobTable: Sendable {
     struct Pack: Sendable {
         let id: PackID
@@ -26,75 +27,110 @@ struct BlobTable: Sendable {
         let codec: FrameCodec
     }
 
-    private static let freeSlot = UInt32.max
-
     private(set) var packs: [Pack] = []
     private(set) var frames: [Frame] = []
-    private(set) var ids: [BlobID] = []
-    private(set) var lengths: [UInt32] = []
-    private(set) var offsets: [UInt32] = []
-    private(set) var frameNumbers: [UInt32] = []
-    private(set) var types: [BlobType] = []
     private(set) var packNumbers: [PackID: Int] = [:]
-    /// Further places of blobs that have several, by the first.
-    private var others: [UInt32: [UInt32]] = [:]
-    private var slots: [UInt32]
-    /// Ids in an unencrypted repository can be chosen: nobody can choose them so that they collide here.
-    private let seed = (UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max))
+    private let columns: PlaceColumns
+    private var table: PlaceTable?
 
-    init() { slots = [UInt32](repeating: Self.freeSlot, count: 64) }
+    init(_ spill: SpillPlace) { columns = PlaceColumns(spill) }
 
     /// How many places there are.
-    var count: Int { ids.count }
+    var count: Int { columns.count }
 
     /// Adds the blobs of a pack.
     ///
-    /// - Throws: `refused` if there are more than can be numbered.
+    /// - Throws: `refused` if there are more than can be numbered; `failed` if there is no room for them.
     mutating func add(_ pack: SegmentPack, isPresent: Bool) throws(StoreError) {
-        let firstFrame = frames.count
-        let firstPlace = ids.count
+        let first = (frame: frames.count, place: count)
         var offset = PackLayout.firstFrameOffset
         for frame in pack.directory.frames {
-            guard ids.count + frame.blobs.count < 1 << 30, offset <= UInt32.max else {
-                throw StoreError(.refused, "the repository has more blobs than one run can verify")
+            try addFrame(offset, frame.storedLength, frame.rawLength, frame.codec, frame.blobs.count) {
+                (frame.blobs[$0].id, PlaceColumns.kind(frame.blobs[$0].type, length: frame.blobs[$0].length))
             }
-            frames.append(
-                Frame(
-                    pack: UInt32(packs.count), offset: UInt32(offset), storedLength: UInt32(frame.storedLength),
-                    rawLength: UInt32(frame.rawLength), firstPlace: UInt32(ids.count),
-                    placeCount: UInt32(frame.blobs.count), codec: frame.codec))
             offset += frame.storedLength
-            var inFrame = 0
-            for blob in frame.blobs {
-                append(blob, offset: inFrame)
-                inFrame += blob.length
+        }
+        addPack(pack.id, pack.kind, pack.length, first, isPresent)
+    }
+
+    /// Adds the blobs of a pack as an index file has them.
+    ///
+    /// - Throws: as the other.
+    mutating func add(
+        _ pack: SegmentEntries.Pack, of segment: SegmentEntries, isPresent: Bool
+    ) throws(StoreError) {
+        let first = (frame: frames.count, place: count)
+        for frame in pack.frames {
+            let location = frame.location
+            try addFrame(
+                location.offset, location.storedLength, location.rawLength, location.codec, frame.count
+            ) {
+                let entry = segment.entries[frame.firstEntry + $0]
+                return (entry.id, entry.kind)
             }
         }
-        packNumbers[pack.id] = packs.count
-        packs.append(
-            Pack(
-                id: pack.id, kind: pack.kind, length: pack.length, frames: firstFrame..<frames.count,
-                places: firstPlace..<ids.count, isPresent: isPresent))
+        addPack(pack.id, pack.kind, pack.length, first, isPresent)
     }
+
+    /// Whether a pack is what an index file says of it.
+    ///
+    /// - Throws: `failed` if a temporary file cannot be read.
+    func agrees(_ pack: SegmentEntries.Pack, of segment: SegmentEntries) throws(StoreError) -> Bool {
+        guard let number = packNumbers[pack.id] else { return false }
+        let known = packs[number]
+        guard known.kind == pack.kind, known.length == pack.length, known.frames.count == pack.frames.count else {
+            return false
+        }
+        for (mine, theirs) in zip(known.frames, pack.frames) {
+            let places = places(inFrame: mine)
+            guard location(ofFrame: mine) == theirs.location, places.count == theirs.count else { return false }
+            let ids = try columns.ids.ids(places)
+            for (index, place) in places.enumerated() {
+                let entry = segment.entries[theirs.firstEntry + index]
+                guard ids[index] == entry.id, columns.kind(place) == entry.kind else { return false }
+            }
+        }
+        return true
+    }
+
+    /// Makes the look-up. Nothing may be added any more.
+    ///
+    /// - Throws: `failed` if there is no memory, or if a temporary file cannot be read.
+    mutating func finish() throws(StoreError) { table = try PlaceTable(columns) }
 
     /// The first place of a blob; nil if no pack has it.
-    func place(of id: BlobID, _ type: BlobType) -> Int? {
-        var slot = hash(id) & (slots.count - 1)
-        while slots[slot] != Self.freeSlot {
-            let place = Int(slots[slot])
-            if ids[place] == id && types[place] == type { return place }
-            slot = (slot + 1) & (slots.count - 1)
-        }
-        return nil
-    }
+    ///
+    /// - Throws: `failed` if a temporary file cannot be read.
+    func place(of id: BlobID, _ type: BlobType) throws(StoreError) -> Int? { try table?.position(of: id, type) }
 
     /// Every place of the blob whose first place is given.
-    func places(from first: Int) -> [Int] {
-        [first] + (others[UInt32(first)] ?? []).map { Int($0) }
-    }
+    func places(from first: Int) -> [Int] { table?.positions(sameAs: first) ?? [first] }
 
     /// The first place of the blob at any place.
-    func firstPlace(_ place: Int) -> Int { self.place(of: ids[place], types[place]) ?? place }
+    ///
+    /// - Throws: `failed` if a temporary file cannot be read.
+    func firstPlace(_ place: Int) throws(StoreError) -> Int {
+        guard let table, table.next(place) != place else { return place }
+        return try table.position(of: try table.id(place), table.type(place)) ?? place
+    }
+
+    /// - Throws: `failed` if a temporary file cannot be read.
+    func ids(_ places: Range<Int>) throws(StoreError) -> [BlobID] { try table?.ids(places) ?? [] }
+
+    /// The id at a place, for reports; nil if it cannot be read.
+    func id(_ place: Int) -> BlobID? { try? table?.id(place) }
+
+    func type(_ place: Int) -> BlobType { table?.type(place) ?? .data }
+
+    func length(_ place: Int) -> Int { table?.length(place) ?? 0 }
+
+    /// Where a blob begins in its frame.
+    func offset(_ place: Int) -> Int {
+        (Int(frames[frame(ofPlace: place)].firstPlace)..<place).reduce(0) { $0 + length($1) }
+    }
+
+    /// The frame that a place lies in.
+    func frame(ofPlace place: Int) -> Int { frames.lowerBound { Int($0.firstPlace) <= place } - 1 }
 
     /// Where a frame lies.
     func location(ofFrame number: Int) -> FrameLocation {
@@ -107,7 +143,7 @@ struct BlobTable: Sendable {
     }
 
     /// The pack that a place lies in.
-    func pack(ofPlace place: Int) -> Pack { packs[Int(frames[Int(frameNumbers[place])].pack)] }
+    func pack(ofPlace place: Int) -> Pack { packs[Int(frames[frame(ofPlace: place)].pack)] }
 
     /// The places in a frame.
     func places(inFrame number: Int) -> Range<Int> {
@@ -115,44 +151,28 @@ struct BlobTable: Sendable {
         return first..<first + Int(frames[number].placeCount)
     }
 
-    private mutating func append(_ blob: PackBlob, offset: Int) {
-        let place = UInt32(ids.count)
-        ids.append(blob.id)
-        lengths.append(UInt32(blob.length))
-        offsets.append(UInt32(offset))
-        frameNumbers.append(UInt32(frames.count - 1))
-        types.append(blob.type)
-        if 3 * ids.count > 2 * slots.count { grow() }
-        insert(place)
-    }
-
-    private mutating func insert(_ place: UInt32) {
-        let id = ids[Int(place)]
-        let type = types[Int(place)]
-        var slot = hash(id) & (slots.count - 1)
-        while slots[slot] != Self.freeSlot {
-            let known = slots[slot]
-            if ids[Int(known)] == id && types[Int(known)] == type {
-                others[known, default: []].append(place)
-                return
-            }
-            slot = (slot + 1) & (slots.count - 1)
+    private mutating func addFrame(
+        _ offset: Int, _ storedLength: Int, _ rawLength: Int, _ codec: FrameCodec, _ blobCount: Int,
+        _ blob: (Int) -> (id: BlobID, kind: UInt32)
+    ) throws(StoreError) {
+        // References to blobs have 30 bits for the place.
+        guard count + blobCount < 1 << 30, offset <= UInt32.max else {
+            throw StoreError(.refused, "the repository has more blobs than one run can verify")
         }
-        slots[slot] = place
+        frames.append(
+            Frame(
+                pack: UInt32(packs.count), offset: UInt32(offset), storedLength: UInt32(storedLength),
+                rawLength: UInt32(rawLength), firstPlace: UInt32(count), placeCount: UInt32(blobCount), codec: codec))
+        try columns.append(blobCount, blob)
     }
 
-    private mutating func grow() {
-        let old = slots
-        slots = [UInt32](repeating: Self.freeSlot, count: 2 * old.count)
-        for place in old where place != Self.freeSlot {
-            var slot = hash(ids[Int(place)]) & (slots.count - 1)
-            while slots[slot] != Self.freeSlot { slot = (slot + 1) & (slots.count - 1) }
-            slots[slot] = place
-        }
-    }
-
-    private func hash(_ id: BlobID) -> Int {
-        let product = (id.word0 ^ seed.0).multipliedFullWidth(by: id.word1 ^ seed.1 | 1)
-        return Int(truncatingIfNeeded: (product.high ^ product.low) >> 1)
+    private mutating func addPack(
+        _ id: PackID, _ kind: FileKind, _ length: UInt64, _ first: (frame: Int, place: Int), _ isPresent: Bool
+    ) {
+        packNumbers[id] = packs.count
+        packs.append(
+            Pack(
+                id: id, kind: kind, length: length, frames: first.frame..<frames.count, places: first.place..<count,
+                isPresent: isPresent))
     }
 }

@@ -77,21 +77,23 @@ struct DamageMap {
     var absentHit: Hit { inventory.hasOpaquePacks ? .damaged : .missing }
 
     /// Visits every bad place in a pack that is there, and says whether the blob was not met before.
-    func forEachBlob(_ visit: (Finding, _ isFirst: Bool) -> Void) {
+    ///
+    /// - Throws: `failed` if a temporary file cannot be read.
+    func forEachBlob(_ visit: (Finding, _ isFirst: Bool) -> Void) throws(StoreError) {
         for kind in [FileKind.dataPack, .treePack] {
             let table = inventory.table(kind)
             let known = messages[kind] ?? [:]
-            (kind == .treePack ? badTree : badData).forEach { place in
+            try (kind == .treePack ? badTree : badData).forEach { (place) throws(StoreError) in
                 let pack = table.pack(ofPlace: place)
                 guard pack.isPresent else { return }
-                let frame = Int(table.frameNumbers[place])
+                let frame = table.frame(ofPlace: place)
                 let location = table.location(ofFrame: frame)
-                let first = table.places(from: table.firstPlace(place)).first { other in
+                let first = table.places(from: try table.firstPlace(place)).first { other in
                     isBad(other, kind) && table.pack(ofPlace: other).isPresent
                 }
                 let finding = Finding(
                     .damagedBlob, known[frame] ?? "the bytes of the blob do not hash to its id",
-                    file: RepositoryPath.pack(kind, pack.id), pack: pack.id, blob: table.ids[place],
+                    file: RepositoryPath.pack(kind, pack.id), pack: pack.id, blob: table.id(place),
                     offset: UInt64(location.offset), length: UInt64(location.storedLength))
                 visit(finding, first == place)
             }

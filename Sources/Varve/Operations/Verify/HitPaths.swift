@@ -64,33 +64,33 @@ struct HitPaths {
 
     private func judge(_ entry: TreeEntry, _ path: [UInt8]) throws(StoreError) -> Judgement {
         switch entry.content {
-        case .file(let size, .blobs(let ids)): return judge(size, ids)
-        case .file(let size, .list(let id)): return judge(size, list: id)
+        case .file(let size, .blobs(let ids)): return try judge(size, ids)
+        case .file(let size, .list(let id)): return try judge(size, list: id)
         case .directory(.tree(let id)):
-            guard let place = inventory.tree.place(of: id, .tree) else { return .lost(absent(id)) }
+            guard let place = try inventory.tree.place(of: id, .tree) else { return .lost(absent(id)) }
             guard hits.own(place).isEmpty, hits.graph.nodes[place].kind == .tree else {
                 return .lost(cause(ofTree: place))
             }
             return hits.known(place).isEmpty ? .whole : .below(Directory(path: path, trees: [place]))
         case .directory(.treeList(let id)):
-            guard let place = inventory.tree.place(of: id, .treeList) else { return .lost(absent(id)) }
+            guard let place = try inventory.tree.place(of: id, .treeList) else { return .lost(absent(id)) }
             return hits.known(place).isEmpty ? .whole : pieces(of: place, path)
         case .file(_, .empty), .directory(.empty), .symlink, .device, .none: return .whole
         }
     }
 
-    private func judge(_ size: UInt64, _ ids: [BlobID]) -> Judgement {
+    private func judge(_ size: UInt64, _ ids: [BlobID]) throws(StoreError) -> Judgement {
         var length: UInt64 = 0
         for id in ids {
-            guard let place = inventory.data.place(of: id, .data) else { return .lost(absent(id)) }
+            guard let place = try inventory.data.place(of: id, .data) else { return .lost(absent(id)) }
             guard hits.damage.goodPlace(place, .dataPack) != nil else { return .lost(cause(ofBlob: place, .dataPack)) }
-            length += UInt64(inventory.data.lengths[place])
+            length += UInt64(inventory.data.length(place))
         }
         return length == size ? .whole : .lost(Cause(message: "its blobs do not add up to its size", blob: nil))
     }
 
-    private func judge(_ size: UInt64, list id: BlobID) -> Judgement {
-        guard let list = inventory.tree.place(of: id, .list) else { return .lost(absent(id)) }
+    private func judge(_ size: UInt64, list id: BlobID) throws(StoreError) -> Judgement {
+        guard let list = try inventory.tree.place(of: id, .list) else { return .lost(absent(id)) }
         guard hits.known(list).isEmpty else { return .lost(cause(inList: list)) }
         return hits.length(ofList: list) == size
             ? .whole : .lost(Cause(message: "its blobs do not add up to its size", blob: nil))
@@ -126,21 +126,21 @@ struct HitPaths {
     private func absent(_ id: BlobID) -> Cause { Cause(message: "no pack has a blob that it needs", blob: id) }
 
     private func misplaced(_ place: Int) -> Cause {
-        Cause(message: "a list or tree of it stands where it may not", blob: inventory.tree.ids[place])
+        Cause(message: "a list or tree of it stands where it may not", blob: inventory.tree.id(place))
     }
 
     private func cause(ofTree place: Int) -> Cause {
         if hits.damage.goodPlace(place, .treePack) == nil { return cause(ofBlob: place, .treePack) }
         guard hits.graph.nodes[place].kind == .malformed else { return misplaced(place) }
         return Cause(
-            message: "a list or tree of it is not of the documented form", blob: inventory.tree.ids[place],
+            message: "a list or tree of it is not of the documented form", blob: inventory.tree.id(place),
             place: (place, .treePack))
     }
 
     private func cause(ofBlob place: Int, _ kind: FileKind) -> Cause {
         let hit = hits.damage.hit(place, kind)
         let message = hit == .missing ? "a blob of it is in a missing pack" : "a blob of it is damaged"
-        return Cause(message: message, blob: inventory.table(kind).ids[place], place: (place, kind))
+        return Cause(message: message, blob: inventory.table(kind).id(place), place: (place, kind))
     }
 
     /// Goes down to the first blob of a list that is no good.
@@ -170,7 +170,7 @@ struct HitPaths {
             return Finding(.damagedPath, cause.message, blob: cause.blob, snapshot: snapshot, path: path)
         }
         let table = inventory.table(kind)
-        let frame = table.location(ofFrame: Int(table.frameNumbers[place]))
+        let frame = table.location(ofFrame: table.frame(ofPlace: place))
         return Finding(
             .damagedPath, cause.message, file: RepositoryPath.pack(kind, frame.pack), pack: frame.pack,
             blob: cause.blob, snapshot: snapshot, path: path, offset: UInt64(frame.offset),
@@ -200,7 +200,7 @@ final class PlaceLoader {
     }
 
     func load(_ place: Int) throws(StoreError) -> [UInt8] {
-        let location = table.location(ofFrame: Int(table.frameNumbers[place]))
+        let location = table.location(ofFrame: table.frame(ofPlace: place))
         let key = FrameCache.Key(pack: location.pack, number: location.number)
         let frame: [UInt8]
         if let known = cache.frame(key) {
@@ -209,7 +209,7 @@ final class PlaceLoader {
             frame = try frames.read(try reader.handle(location.pack, kind: location.kind), location)
             cache.insert(frame, key)
         }
-        let offset = Int(table.offsets[place])
-        return Array(frame[offset..<offset + Int(table.lengths[place])])
+        let offset = table.offset(place)
+        return Array(frame[offset..<offset + table.length(place)])
     }
 }

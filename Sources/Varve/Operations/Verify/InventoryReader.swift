@@ -7,13 +7,18 @@ final class InventoryReader: Sendable {
     private let reader: PackReader
     private let threads: Int
     private let progress: Progress
-    private let inventory = Mutex(StoredInventory())
+    private let spill: SpillPlace
+    private let inventory: Mutex<StoredInventory>
 
-    init(_ repository: Repository, reader: PackReader, threads: Int, progress: Progress) {
+    init(
+        _ repository: Repository, reader: PackReader, threads: Int, progress: Progress, spillLimit: Int
+    ) {
         self.repository = repository
         self.reader = reader
         self.threads = threads
         self.progress = progress
+        spill = SpillPlace(directory: repository.cacheDirectory, limit: spillLimit)
+        inventory = Mutex(StoredInventory(spill))
     }
 
     /// Reads everything; to be called once.
@@ -27,13 +32,14 @@ final class InventoryReader: Sendable {
             try readEnd(packs[number].key, packs[number].value.kind)
         }
         var result = inventory.withLock { inventory in
-            defer { inventory = StoredInventory() }
+            defer { inventory = StoredInventory(spill) }
             return inventory
         }
         for name in indexFiles {
             try progress.check()
             try readIndex(name, &result)
         }
+        try result.finish()
         return result
     }
 
@@ -86,14 +92,13 @@ final class InventoryReader: Sendable {
             let segment = try sealed.read(.index, name, from: repository.backend)
             inventory.bytesRead += UInt64(segment.count)
             try segment.withBytes { bytes throws(StoreError) in
+                let view: SegmentView
                 do throws(FormatError) {
-                    let view = try SegmentView(validating: bytes, repository: repository.id)
+                    view = try SegmentView(validating: bytes, repository: repository.id)
                     try view.checkBlobs()
-                    try takeUnknown(view, &inventory)
-                    if let pack = IndexComparison(view, inventory).firstDifference() {
-                        throw FormatError(.mismatch, "it says otherwise of the pack \(pack.hex) than the pack itself")
-                    }
-                } catch { throw StoreError(error, path: path) }
+                } catch { throw StoreError(error) }
+                try takeUnknown(view, &inventory)
+                try compare(view, inventory)
             }
         } catch {
             if error.code == .missing {
@@ -107,71 +112,26 @@ final class InventoryReader: Sendable {
     }
 
     /// Takes in the packs that an index file names and that could not tell their content themselves, or are not there.
-    private func takeUnknown(_ view: SegmentView, _ inventory: inout StoredInventory) throws(FormatError) {
-        var wanted = [Bool](repeating: false, count: view.packCount)
-        for number in 0..<view.packCount { wanted[number] = !inventory.isKnown(view.packID(number)) }
+    private func takeUnknown(_ view: SegmentView, _ inventory: inout StoredInventory) throws(StoreError) {
+        let wanted = (0..<view.packCount).map { !inventory.isKnown(view.packID($0)) }
         guard wanted.contains(true) else { return }
-        for pack in try view.packs(where: { wanted[$0] }) {
+        let segment = try SegmentEntries(view) { wanted[$0] }
+        for pack in segment.packs {
             let isPresent = inventory.listing[pack.id] != nil
             if !isPresent { inventory.missing.insert(pack.id) }
-            do throws(StoreError) {
-                try inventory.add(pack, isPresent: isPresent)
-            } catch { throw FormatError(.overLimit, error.message) }
-        }
-    }
-}
-
-/// Compares an index file with what is known of its packs, without building their directories again.
-struct IndexComparison {
-    private let view: SegmentView
-    private let inventory: StoredInventory
-
-    init(_ view: SegmentView, _ inventory: StoredInventory) {
-        self.view = view
-        self.inventory = inventory
-    }
-
-    /// A pack of which the index file says something else; nil if there is none.
-    func firstDifference() -> PackID? {
-        for number in 0..<view.packCount where !hasSameFrames(number) { return view.packID(number) }
-        // With equal counts, entries that are all true and all different are all there are.
-        var last: (id: BlobID, frame: FrameLocation, offset: Int)?
-        for position in 0..<view.blobCount {
-            guard let entry = view.location(at: position) else { return view.packCount > 0 ? view.packID(0) : nil }
-            let id = view.id(at: position)
-            if let last, last.id == id, last.offset == entry.offset, last.frame == entry.frame {
-                return entry.frame.pack
+            if pack.kind == .treePack {
+                try inventory.tree.add(pack, of: segment, isPresent: isPresent)
+            } else {
+                try inventory.data.add(pack, of: segment, isPresent: isPresent)
             }
-            guard isKnown(id, entry) else { return entry.frame.pack }
-            last = (id, entry.frame, entry.offset)
         }
-        return nil
     }
 
-    private func hasSameFrames(_ number: Int) -> Bool {
-        let table = inventory.table(view.packKind(number))
-        guard let known = table.packNumbers[view.packID(number)] else { return false }
-        let pack = table.packs[known]
-        let frames = view.frames(ofPack: number)
-        guard pack.length == view.packLength(number), pack.frames.count == frames.count else { return false }
-        for (mine, theirs) in zip(pack.frames, frames) {
-            guard table.location(ofFrame: mine) == view.frameLocation(theirs),
-                Int(table.frames[mine].placeCount) == view.blobCount(ofFrame: theirs)
-            else { return false }
+    /// Compares what an index file says with what is known of its packs.
+    private func compare(_ view: SegmentView, _ inventory: StoredInventory) throws(StoreError) {
+        let segment = try SegmentEntries(view) { _ in true }
+        for pack in segment.packs where try !inventory.table(pack.kind).agrees(pack, of: segment) {
+            throw StoreError(.damaged, "it says otherwise of the pack \(pack.id.hex) than the pack itself")
         }
-        return true
-    }
-
-    private func isKnown(_ id: BlobID, _ entry: BlobLocation) -> Bool {
-        let table = inventory.table(entry.frame.kind)
-        guard let first = table.place(of: id, entry.type), let pack = table.packNumbers[entry.frame.pack] else {
-            return false
-        }
-        let frame = table.packs[pack].frames.lowerBound + entry.frame.number
-        func isThis(_ place: Int) -> Bool {
-            Int(table.frameNumbers[place]) == frame && Int(table.offsets[place]) == entry.offset
-                && Int(table.lengths[place]) == entry.length
-        }
-        return isThis(first) || table.places(from: first).contains(where: isThis)
     }
 }

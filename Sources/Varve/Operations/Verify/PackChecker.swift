@@ -65,7 +65,7 @@ final class PackChecker {
                 let bytes = try read(handle, frame)
                 digest.update(bytes)
                 let plain = try decode(handle, frame, bytes)
-                checkBlobs(number, plain, in: table, &outcome, visit)
+                try checkBlobs(number, plain, in: table, &outcome, visit)
             } catch {
                 guard error.isDamage else { throw error }
                 outcome.damagedFrames.append((number, error.message))
@@ -113,19 +113,26 @@ final class PackChecker {
     private func checkBlobs(
         _ frame: Int, _ plain: UnsafeRawBufferPointer, in table: BlobTable, _ outcome: inout Outcome,
         _ visit: (_ place: Int, _ blob: UnsafeRawBufferPointer) -> Void
-    ) {
+    ) throws(StoreError) {
         let all = table.places(inFrame: frame)
+        let expected = try table.ids(all)
         var ids: [BlobID] = []
         for type in BlobType.allCases {
-            let places = all.filter { table.types[$0] == type }
-            let blobs = places.map { place in
-                let offset = Int(table.offsets[place])
-                return UnsafeRawBufferPointer(rebasing: plain[offset..<offset + Int(table.lengths[place])])
+            var places: [Int] = []
+            var blobs: [UnsafeRawBufferPointer] = []
+            var offset = 0
+            for place in all {
+                let end = offset + table.length(place)
+                if table.type(place) == type {
+                    places.append(place)
+                    blobs.append(UnsafeRawBufferPointer(rebasing: plain[offset..<end]))
+                }
+                offset = end
             }
             guard !blobs.isEmpty else { continue }
             reader.keys.blobHasher.ids(type, blobs, into: &ids)
             for (index, place) in places.enumerated() {
-                if ids[index] == table.ids[place] {
+                if ids[index] == expected[place - all.lowerBound] {
                     visit(place, blobs[index])
                 } else {
                     outcome.damagedPlaces.append(place)

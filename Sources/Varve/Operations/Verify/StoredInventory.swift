@@ -3,8 +3,8 @@ import VarveFormat
 /// What a repository stores, as its packs say, checked against what its index files say of them. Nothing comes out of
 /// a cache.
 struct StoredInventory: Sendable {
-    var data = BlobTable()
-    var tree = BlobTable()
+    var data: BlobTable
+    var tree: BlobTable
     /// Damage of packs' ends and of index files.
     var findings: [Finding] = []
     /// Packs that are there.
@@ -17,6 +17,11 @@ struct StoredInventory: Sendable {
     var sawRemoval = false
     var bytesRead: UInt64 = 0
 
+    init(_ spill: SpillPlace) {
+        data = BlobTable(spill)
+        tree = BlobTable(spill)
+    }
+
     /// Whether a collector at work could explain what is missing: then it is worth listing once more.
     var isDoubtful: Bool { sawRemoval || !missing.isEmpty }
 
@@ -27,6 +32,12 @@ struct StoredInventory: Sendable {
 
     /// The blobs of packs of a kind.
     func table(_ kind: FileKind) -> BlobTable { kind == .treePack ? tree : data }
+
+    /// Makes the look-ups by id. Nothing may be added any more.
+    mutating func finish() throws(StoreError) {
+        try data.finish()
+        try tree.finish()
+    }
 
     mutating func add(_ pack: SegmentPack, isPresent: Bool) throws(StoreError) {
         if pack.kind == .treePack {

@@ -84,11 +84,13 @@ final class TreeGraphBuilder: Sendable {
         var targets: [BlobReference] = []
         var absent: [(position: Int, id: BlobID)] = []
         var listedFiles: [TreeGraph.ListedFile] = []
+        var failure: StoreError?
     }
 
     private let data: BlobTable
     private let tree: BlobTable
     private let graph: Mutex<TreeGraph>
+    private let failure = Mutex<StoreError?>(nil)
 
     init(data: BlobTable, tree: BlobTable) {
         self.data = data
@@ -96,14 +98,28 @@ final class TreeGraphBuilder: Sendable {
         graph = Mutex(TreeGraph(count: tree.count))
     }
 
-    /// The graph of everything that was added.
-    func finish() -> TreeGraph { graph.withLock { $0 } }
+    /// The graph of everything that was added; leaves none here.
+    ///
+    /// - Throws: `failed` if a temporary file could not be read.
+    func finish() throws(StoreError) -> TreeGraph {
+        if let failure = failure.withLock({ $0 }) { throw failure }
+        return graph.withLock { graph in
+            defer { graph = TreeGraph(count: 0) }
+            return graph
+        }
+    }
 
     /// Adds a tree or list whose bytes hash to its id.
     func add(place: Int, _ bytes: UnsafeRawBufferPointer) {
-        let type = tree.types[place]
-        let first = tree.firstPlace(place)
-        let parsed = parse(type, Array(bytes))
+        let parsed = parse(tree.type(place), Array(bytes))
+        let first: Int
+        do throws(StoreError) {
+            if let failure = parsed.failure { throw failure }
+            first = try tree.firstPlace(place)
+        } catch {
+            failure.withLock { $0 = error }
+            return
+        }
         graph.withLock { graph in
             guard graph.nodes[first].kind == .unread else { return }
             var node = parsed.node
@@ -178,21 +194,28 @@ final class TreeGraphBuilder: Sendable {
 
     /// Returns the length of the blob.
     private func addData(_ id: BlobID, to parsed: inout Parsed) -> UInt64 {
-        guard let place = data.place(of: id, .data) else {
+        guard let place = place(of: id, .data, in: data, &parsed) else {
             addAbsent(id, to: &parsed)
             return 0
         }
         parsed.targets.append(BlobReference(.data(place)))
-        return UInt64(data.lengths[place])
+        return UInt64(data.length(place))
     }
 
     private func addTree(_ type: BlobType, _ id: BlobID, to parsed: inout Parsed) -> Int? {
-        guard let place = tree.place(of: id, type) else {
+        guard let place = place(of: id, type, in: tree, &parsed) else {
             addAbsent(id, to: &parsed)
             return nil
         }
         parsed.targets.append(BlobReference(.tree(place)))
         return place
+    }
+
+    private func place(of id: BlobID, _ type: BlobType, in table: BlobTable, _ parsed: inout Parsed) -> Int? {
+        do throws(StoreError) { return try table.place(of: id, type) } catch {
+            parsed.failure = error
+            return nil
+        }
     }
 
     private func addAbsent(_ id: BlobID, to parsed: inout Parsed) {

@@ -77,7 +77,7 @@ struct TreeHits {
             switch references[references.startIndex + step.next].target {
             case .data(let place):
                 step.hit.formUnion(damage.hit(place, .dataPack))
-                step.add(UInt64(damage.inventory.data.lengths[place]))
+                step.add(UInt64(damage.inventory.data.length(place)))
             case .absent: step.hit.formUnion(damage.absentHit)
             case .tree(let place):
                 if states[place] == 0 { return place }

@@ -32,6 +32,8 @@ public struct Verifier {
         public var snapshots: [SnapshotID]?
         /// Whether the result becomes a record of the repository, if that can be written.
         public var recordResult = true
+        /// Ids of blobs up to which no temporary file is used.
+        package var spillLimit = SpillPlace.defaultLimit
 
         /// Makes the defaults: the structure of everything.
         public init() {}

@@ -56,7 +56,7 @@ struct VerifierRun {
         for index in subjects.indices { subjects[index].root = evidence.roots[index] }
         count(evidence)
         for finding in files + evidence.findings.sorted(by: Self.precedes) { take(finding, onFinding) }
-        takeBlobs(evidence, onFinding)
+        try takeBlobs(evidence, onFinding)
         try takePaths(&subjects, evidence, onFinding)
         report.damagedPacks = damagedPacks.count
         report.durationSeconds = Timestamp.now().seconds(since: start)
@@ -121,10 +121,10 @@ struct VerifierRun {
                 Finding(.missingPack, "an index file names the pack and it is not there", pack: id))
         }
         try readPacks(.treePack, nil, &evidence) { place, blob in builder.add(place: place, blob) }
-        evidence.graph = builder.finish()
+        evidence.graph = try builder.finish()
         evidence.reach = TreeReach(evidence.graph, inventory)
         for subject in subjects {
-            let root = inventory.tree.place(of: subject.rootID, .tree)
+            let root = try inventory.tree.place(of: subject.rootID, .tree)
             evidence.roots.append(root)
             if let root { evidence.reach.add(root: root) }
         }
@@ -139,11 +139,17 @@ struct VerifierRun {
     private func takeInventory() throws(StoreError) -> StoredInventory {
         func take() throws(StoreError) -> StoredInventory {
             try InventoryReader(
-                repository, reader: reader, threads: repository.threadCount, progress: progress
+                repository, reader: reader, threads: repository.threadCount, progress: progress,
+                spillLimit: options.spillLimit
             ).read()
         }
-        let inventory = try take()
-        return inventory.isDoubtful ? try take() : inventory
+        var inventory = try take()
+        if inventory.isDoubtful {
+            // Two would take twice the memory.
+            inventory = StoredInventory(SpillPlace(directory: nil))
+            inventory = try take()
+        }
+        return inventory
     }
 
     /// The data packs to read; nil for all.
@@ -214,8 +220,10 @@ struct VerifierRun {
     }
 
     /// Reports blobs that are no good and, of those that the snapshots need, those that are nowhere.
-    private mutating func takeBlobs(_ evidence: Evidence, _ onFinding: (Finding) -> Void) {
-        evidence.damage.forEachBlob { finding, isFirst in
+    private mutating func takeBlobs(
+        _ evidence: Evidence, _ onFinding: (Finding) -> Void
+    ) throws(StoreError) {
+        try evidence.damage.forEachBlob { finding, isFirst in
             take(finding, onFinding)
             if isFirst { report.damagedBlobs += 1 }
         }

@@ -1,0 +1,28 @@
+import Testing
+import Varve
+import VarveFormat
+
+@Suite struct CaptureCommitTests {
+    @Test("A capture of many blobs makes index files on its way, stores nothing twice and is whole")
+    func indexesEarly() throws {
+        let fixture = try CollectFixture(.aes256GCM, seed: 21)
+        fixture.addFiles(300)
+        try fixture.capture { $0.indexedBlobCount = 5 }
+        #expect(fixture.paths("index/").count >= 2)
+        let early = try fixture.census()
+        #expect(early.packs.allSatisfy { $0.isNamed && $0.isPresent })
+        let keys = try early.keys
+        #expect(Set(keys).count == keys.count, "a blob that an index file names is not stored again")
+        var options = Verifier.Options()
+        options.level = .data
+        options.recordResult = false
+        let report = try Verifier(repository: try fixture.open(), options: options, progress: Progress()).run { _ in }
+        #expect(report.result == .passed)
+        // At the end alone, as small captures do.
+        let late = try CollectFixture(.aes256GCM, seed: 21)
+        late.addFiles(300)
+        try late.capture()
+        #expect(late.paths("index/").count == 1)
+        #expect(try late.census().count == keys.count)
+    }
+}
