@@ -5,7 +5,7 @@ import VarveFormat
 @Suite struct CaptureCommitTests {
     @Test("A capture of many blobs makes index files on its way, stores nothing twice and is whole")
     func indexesEarly() throws {
-        let fixture = try CollectFixture(.aes256GCM, seed: 21)
+        let fixture = try CollectFixture(.none, seed: 21)
         fixture.addFiles(300)
         try fixture.capture { $0.indexedBlobCount = 5 }
         #expect(fixture.paths("index/").count >= 2)
@@ -18,8 +18,8 @@ import VarveFormat
         options.recordResult = false
         let report = try Verifier(repository: try fixture.open(), options: options, progress: Progress()).run { _ in }
         #expect(report.result == .passed)
-        // At the end alone, as small captures do.
-        let late = try CollectFixture(.aes256GCM, seed: 21)
+        // At the end alone, as small captures do. Without keys the same files are cut alike.
+        let late = try CollectFixture(.none, seed: 21)
         late.addFiles(300)
         try late.capture()
         #expect(late.paths("index/").count == 1)

@@ -53,7 +53,9 @@ import VarveFormat
         return (packs, holders)
     }
 
-    @Test("A census whose ids lie in a file is the one that holds them in memory", arguments: [1, 2, 3, 4, 5] as [UInt64])
+    @Test(
+        "A census whose ids lie in a file is the one that holds them in memory",
+        arguments: [1, 2, 3, 4, 5] as [UInt64])
     func spilled(seed: UInt64) throws {
         let fixture = try CollectFixture(seed: seed)
         let expected = try Self.publish(in: fixture, seed: seed)

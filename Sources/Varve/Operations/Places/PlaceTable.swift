@@ -1,9 +1,9 @@
 import Glibc
 import VarveFormat
 
-/// Blobs by position, and a look-up of positions by id: positions sorted by a few bits of a hash, and eight more bits of it for each, so that
-/// hardly any id is read in vain. The positions of one blob are linked in a ring. 10 bytes a position, beside 4 for type
-/// and length and 32 for the id, which may lie in a file.
+/// Blobs by position, and a look-up of positions by id: positions sorted by a few bits of a hash, and eight more bits
+/// of it for each, so that hardly any id is read in vain. The positions of one blob are linked in a ring. 10 bytes a
+/// position, beside 4 for type and length and 32 for the id, which may lie in a file.
 final class PlaceTable: Sendable {
     private static let free = UInt32.max
     /// Positions for which there is one bucket, about.
