@@ -11,7 +11,6 @@ FORMATS = {FIFO: 0o010600, CHARACTER: 0o020600, BLOCK: 0o060600, SOCKET: 0o14060
 IMPLIED, SPARSE, HARDLINK, XATTRS, FLAGS = 1, 2, 4, 8, 16  # entry flags (9.1)
 CHATTR = {16: 0x800000, 8: 0x80, 4: 0x40, 2: 0x20, 1: 0x10}  # inode flags (9.1): Linux's bits, immutable last
 GETFLAGS, SETFLAGS, MIB, NAME = 0x80086601, 0x40086602, 1 << 20, "/" + "[0-9a-f]" * 64
-
 def check(condition, message):
     if not condition: raise ValueError(message)
 def say(message): print(message, file=sys.stderr)
@@ -21,10 +20,11 @@ def expand(prk, info): return hmac.digest(prk, info + b"\1", "sha256")  # RFC 58
 def hkdf(salt, secret, info): return expand(hmac.digest(salt, secret, "sha256"), info)
 def read(path, limit, at=0):  # at most `limit` bytes, before any are allocated (14)
     with open(path, "rb") as file: return os.pread(file.fileno(), limit, at)
-def unzstd(data, size=None):  # one frame with its content size, nothing behind it (14)
+def unzstd(data, size=None, base=b""):  # one frame with its content size, nothing behind it (14)
     known, out = zstandard.get_frame_parameters(data), bytearray()
     check(max(known.content_size, known.window_size) <= 16 * MIB, "zstd frame above its limits")
-    stream = zstandard.ZstdDecompressor(max_window_size=16 * MIB).decompressobj()
+    prefix = zstandard.ZstdCompressionDict(base, dict_type=zstandard.DICT_TYPE_RAWCONTENT) if base else None
+    stream = zstandard.ZstdDecompressor(dict_data=prefix, max_window_size=16 * MIB).decompressobj()
     for start in range(0, len(data), 4096):  # in small steps: a forged frame must not fill the memory
         out += stream.decompress(data[start:start + 4096])
         check(len(out) <= known.content_size, "zstd frame longer than it says")
@@ -48,7 +48,7 @@ class Bytes:  # a cursor over integers and byte strings (1)
         return check(count, "count of zero") or range(count)
 class Repository:
     def __init__(self, path, key_file, password_file):
-        self.path, self.frames, self.where = path, [], {}
+        self.path, self.frames, self.packs, self.where = path, [], {}, {}
         if not os.path.isdir(f"{path}/packs"): stop(10, f"{path}: no repository here")
         slots = list(self.loaded("keys" + NAME, lambda slot: read(slot, 8192)))
         configs = [*self.loaded("config", lambda file: read(file, 4096)), *(slot[580:] for slot in slots)]
@@ -86,7 +86,7 @@ class Repository:
         check(not damaged, "no key slot opens, and one is damaged: it may have been the right one")
         stop(12, "wrong password or key file")
     def file_key(self, header, magic, kind, info):  # the key of the file that this header belongs to (3.2, 6)
-        known = magic + struct.pack("<HBB", 1, kind, self.suite) + bytes(20) + self.id
+        known = magic + struct.pack("<HBBIQQ", 1, kind, self.suite, 0, header[16] & (kind < 3), 0) + self.id
         check(header[:48] == known and sha256(header[:112])[:16] == header[112:], "header damaged, foreign or unknown")
         commitment = expand(self.key("commitment"), b"varve 1 file commitment" + header[48:80])
         check(hmac.compare_digest(commitment, header[80:112]), "key commitment does not match")
@@ -111,14 +111,14 @@ class Repository:
         directory = Bytes(self.unseal(key, kind, 0, 2**32 - 1, length, payload))
         for number in directory.count(37):
             stored, raw, codec, start = directory.varint(16908288), directory.varint(16 * MIB), directory.u8(), 0
+            base = (directory.take(32).hex(), directory.varint(65535)) if codec == 2 and trailer[16] else None
             for _ in directory.count(34):
                 blob_type, blob, size = directory.u8(), directory.take(32), directory.varint(raw)
                 check(size and blob_type in ((), (DATA,), (LIST, TREE, TREELIST))[kind], "blob of a wrong type")
-                self.where[blob] = self.where.get(blob, ()) + (len(self.frames) << 48 | start << 24 | size - 1,)
-                start += size
-            check(start == raw and number < 65536 and (codec == 1 or codec == 0 and self.suite), "strange frame")
-            self.frames.append((path, key, kind, number, at, stored, raw, codec))
-            at += stored
+                start += self.where.setdefault(blob, []).append(len(self.frames) << 48 | start << 24 | size - 1) or size
+            check(start == raw and number < 65536 and (codec == 1 or codec == 0 and self.suite or base), "odd frame")
+            at += self.frames.append((path, key, kind, number, at, stored, raw, codec, base)) or stored
+        self.packs[kind, path[-64:]] = range(len(self.frames))[-number - 1:]
         check(directory.at == len(directory.data) == length and at + 8 == offset, "frames do not fill the pack")
     def unseal(self, key, kind, codec, number, raw, data):  # a frame, or the directory (3.4, 7)
         nonce = number.to_bytes(12, "little") if number < 2**32 - 1 else b"\xff" * 12
@@ -126,9 +126,11 @@ class Repository:
         return AESGCM(key).decrypt(nonce, data, bound) if self.suite else data
     @functools.lru_cache(8)
     def frame(self, index):
-        path, key, kind, number, at, stored, raw, codec = self.frames[index]
+        path, key, kind, number, at, stored, raw, codec, base = self.frames[index]
         data = self.unseal(key, kind, codec, number, raw, read(path, stored, at))
-        return unzstd(data, raw) if codec else data
+        if not base: return unzstd(data, raw) if codec else data
+        index = self.packs[kind, base[0]][base[1]]  # the frame that this one needs as prefix (7)
+        return check(not self.frames[index][8], "odd base") or unzstd(data[8 - 8 * self.suite:], raw, self.frame(index))
     def blob(self, blob, blob_type):  # every location counts (8); the bytes must hash to the id (3.3)
         for place in self.where.get(blob, ()):
             try: data = self.frame(place >> 48)[place >> 24 & 0xffffff:][:(place & 0xffffff) + 1]
@@ -191,8 +193,7 @@ class Restorer:  # works from descriptors of directories that it made: nothing c
             if not e and stack.pop() and directory: self.finish(parent, directory, path)
             elif made and e.type != DIRECTORY: self.finish(made, e, place)
             elif made: stack.append((made, e, place, self.repository.entries(self.repository.content(e))))
-        for path, bits in self.flagged:  # only now: nothing can be linked to an immutable file
-            self.attempt(path, "inode flags", self.set_flags, path[1:], bits)
+        for path, bits in self.flagged: self.attempt(path, "inode flags", self.set_flags, path[1:], bits)  # links first
         return self.status
     def make(self, parent, e, path):  # returns a descriptor of what it made
         if e.link in self.links:
@@ -212,8 +213,7 @@ class Restorer:  # works from descriptors of directories that it made: nothing c
                 for start in range(-(file.tell() % 4096), len(data), 4096):
                     piece = data[max(start, 0):start + 4096]
                     file.seek(len(piece), 1) if e.flags & SPARSE and not piece.strip(b"\0") else file.write(piece)
-            check(file.tell() == e.size, "size differs")
-            file.truncate()
+            check(file.tell() == e.size, "size differs") or file.truncate()
     def finish(self, made, e, path):  # through /proc, which reaches just what the descriptor stands for
         here = f"/proc/self/fd/{made}"
         self.attempt(path, "owner", os.chown, here, e.uid, e.gid)

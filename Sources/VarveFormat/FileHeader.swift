@@ -17,6 +17,21 @@ package enum FileMagic: String, Sendable, CaseIterable {
     }
 }
 
+/// What a reader must know to read a file (FORMAT.md section 6).
+package struct ReadFeatures: OptionSet, Hashable, Sendable {
+    package let rawValue: UInt64
+
+    package init(rawValue: UInt64) { self.rawValue = rawValue }
+
+    /// There may be delta frames; of packs and index files only.
+    package static let deltas = ReadFeatures(rawValue: 1)
+
+    /// What files of a kind may need.
+    fileprivate static func known(_ kind: FileKind) -> ReadFeatures {
+        kind.isPack || kind == .index ? .deltas : []
+    }
+}
+
 /// The clear header of packs and sealed files (FORMAT.md section 6).
 package struct FileHeader: Hashable, Sendable {
     /// The length of an encoded header.
@@ -28,6 +43,7 @@ package struct FileHeader: Hashable, Sendable {
 
     package let kind: FileKind
     package let suite: Suite
+    package let features: ReadFeatures
     package let repositoryID: RepositoryID
     /// 32 random bytes.
     package let salt: [UInt8]
@@ -35,15 +51,19 @@ package struct FileHeader: Hashable, Sendable {
     package let commitment: [UInt8]
 
     /// Makes a header. `salt` and `commitment` are cut or filled with zeros to 32 bytes.
-    package init(kind: FileKind, suite: Suite, repositoryID: RepositoryID, salt: [UInt8], commitment: [UInt8]) {
+    package init(
+        kind: FileKind, suite: Suite, features: ReadFeatures = [], repositoryID: RepositoryID, salt: [UInt8],
+        commitment: [UInt8]
+    ) {
         self.kind = kind
         self.suite = suite
+        self.features = features
         self.repositoryID = repositoryID
         self.salt = Self.fitted(salt)
         self.commitment = Self.fitted(commitment)
     }
 
-    /// The 128 bytes, with a checksum of their own. The secret type and the read features of format 1 are 0.
+    /// The 128 bytes, with a checksum of their own. The secret type of format 1 is 0.
     package func encode(magic: FileMagic, sha256: SHA256Function) -> [UInt8] {
         var writer = ByteWriter()
         writer.bytes.reserveCapacity(Self.byteCount)
@@ -52,7 +72,7 @@ package struct FileHeader: Hashable, Sendable {
         writer.u8(kind.rawValue)
         writer.u8(suite.rawValue)
         writer.zeros(4)
-        writer.u64(0)
+        writer.u64(features.rawValue)
         writer.zeros(8)
         writer.id(repositoryID)
         writer.raw(salt)
@@ -87,12 +107,14 @@ package struct FileHeader: Hashable, Sendable {
         let secretType = try reader.u8()
         guard secretType == 0 else { throw FormatError(.unsupported, "secret type \(secretType)") }
         try reader.zeros(3)
-        let features = try reader.u64()
-        guard features == 0 else { throw FormatError(.unsupported, "read features \(features)") }
+        let features = ReadFeatures(rawValue: try reader.u64())
+        guard features.isSubset(of: .known(kind)) else {
+            throw FormatError(.unsupported, "read features \(features.rawValue)")
+        }
         try reader.zeros(8)
         self.init(
-            kind: kind, suite: suite, repositoryID: try reader.id(), salt: try reader.raw(Self.saltLength),
-            commitment: try reader.raw(Self.saltLength))
+            kind: kind, suite: suite, features: features, repositoryID: try reader.id(),
+            salt: try reader.raw(Self.saltLength), commitment: try reader.raw(Self.saltLength))
     }
 
     private static func fitted(_ bytes: [UInt8]) -> [UInt8] {

@@ -10,10 +10,12 @@ package struct FrameLocation: Hashable, Sendable {
     package let storedLength: Int
     package let rawLength: Int
     package let codec: FrameCodec
+    /// Of a delta frame, and of no other.
+    package let base: FrameBase?
 
     package init(
         pack: PackID, kind: FileKind, packLength: UInt64, number: Int, offset: Int, storedLength: Int, rawLength: Int,
-        codec: FrameCodec
+        codec: FrameCodec, base: FrameBase? = nil
     ) {
         self.pack = pack
         self.kind = kind
@@ -23,6 +25,7 @@ package struct FrameLocation: Hashable, Sendable {
         self.storedLength = storedLength
         self.rawLength = rawLength
         self.codec = codec
+        self.base = base
     }
 }
 
@@ -64,35 +67,40 @@ package struct SegmentLayout: Hashable, Sendable {
     static let headerLength = 64
     static let packLength = 56
     static let frameLength = 24
+    static let baseLength = 40
     static let blobLength = 48
     static let filterBlockLength = 64
 
     package let repositoryID: RepositoryID
     package let packCount: Int
     package let frameCount: Int
+    /// How many of the frames are delta frames.
+    package let baseCount: Int
     package let blobCount: Int
 
     /// Lays out a segment of these counts.
     ///
     /// - Throws: `overLimit` if it would be longer than an index file may be.
     package init(
-        repositoryID: RepositoryID, packCount: Int, frameCount: Int, blobCount: Int
+        repositoryID: RepositoryID, packCount: Int, frameCount: Int, baseCount: Int = 0, blobCount: Int
     ) throws(FormatError) {
         let limit = FormatLimits.indexFile
         // Each count alone is small enough that no sum below overflows.
-        guard packCount <= limit, frameCount <= limit, blobCount <= limit else {
+        guard packCount <= limit, frameCount <= limit, baseCount <= frameCount, blobCount <= limit else {
             throw FormatError(.overLimit, "an index segment of \(blobCount) blobs")
         }
         self.repositoryID = repositoryID
         self.packCount = packCount
         self.frameCount = frameCount
+        self.baseCount = baseCount
         self.blobCount = blobCount
         guard length <= limit else { throw FormatError(.overLimit, "an index segment of \(length) bytes") }
     }
 
     var packsOffset: Int { Self.headerLength }
     var framesOffset: Int { packsOffset + packCount * Self.packLength }
-    var blobsOffset: Int { framesOffset + frameCount * Self.frameLength }
+    var basesOffset: Int { framesOffset + frameCount * Self.frameLength }
+    var blobsOffset: Int { basesOffset + baseCount * Self.baseLength }
     var filterOffset: Int { blobsOffset + blobCount * Self.blobLength }
     var filterBlockCount: Int { max(1, (10 * blobCount + 511) / 512) }
     /// Bytes of the whole segment.
@@ -108,7 +116,8 @@ package struct SegmentLayout: Hashable, Sendable {
         writer.u64(UInt64(filterBlockCount * Self.filterBlockLength))
         writer.id(repositoryID)
         writer.u64(UInt64(length))
-        writer.u64(0)
+        writer.u32(UInt32(truncatingIfNeeded: baseCount))
+        writer.u32(0)
         return writer.bytes
     }
 
@@ -122,14 +131,16 @@ package struct SegmentLayout: Hashable, Sendable {
         let filter = try reader.u64()
         let id: RepositoryID = try reader.id()
         let length = try reader.u64()
-        try reader.zeros(8)
+        let bases = try reader.u32()
+        try reader.zeros(4)
         try reader.finish()
         guard id == repository else { throw FormatError(.mismatch, "an index segment of another repository") }
         guard blobs <= UInt64(FormatLimits.indexFile) else {
             throw FormatError(.overLimit, "an index segment of \(blobs) blobs")
         }
         try self.init(
-            repositoryID: id, packCount: Int(packs), frameCount: Int(frames), blobCount: Int(blobs))
+            repositoryID: id, packCount: Int(packs), frameCount: Int(frames), baseCount: Int(bases),
+            blobCount: Int(blobs))
         guard self.length == byteCount, UInt64(byteCount) == length,
             filter == UInt64(filterBlockCount * Self.filterBlockLength)
         else { throw FormatError(.malformed, "the parts of an index segment do not add up to \(byteCount) bytes") }

@@ -27,6 +27,9 @@ public struct BlobListNode: Hashable, Sendable {
         return writer.bytes
     }
 
+    /// The level of an encoded node; nil for bytes that are none.
+    package static func level(of bytes: [UInt8]) -> Int? { bytes.count > 1 ? Int(bytes[1]) : nil }
+
     /// Reads a blob.
     ///
     /// - Throws: `.unsupported` for another version, `.overLimit` for a level above 7 or more ids than any fan-out,

@@ -4,6 +4,22 @@ package enum FrameCodec: UInt8, Sendable, CaseIterable {
     case stored = 0
     /// One zstd frame (RFC 8878) with its content size; in suite 0 also with a content checksum.
     case zstd = 1
+    /// One zstd frame that needs the raw bytes of its base as prefix; in suite 0 also with a content checksum, and in a
+    /// wrapper.
+    case zstdDelta = 2
+}
+
+/// The frame whose raw bytes a delta frame needs as prefix: by its number in a pack of the same kind. It is never a
+/// delta frame itself.
+package struct FrameBase: Hashable, Sendable {
+    package let pack: PackID
+    /// Counted from 0 in the pack.
+    package let number: Int
+
+    package init(pack: PackID, number: Int) {
+        self.pack = pack
+        self.number = number
+    }
 }
 
 /// One blob of a frame.
@@ -27,13 +43,18 @@ package struct PackFrame: Hashable, Sendable {
     /// Bytes of plaintext.
     package let rawLength: Int
     package let codec: FrameCodec
+    /// Of a delta frame, and of no other.
+    package let base: FrameBase?
     /// In the order of their bytes, without gaps.
     package let blobs: [PackBlob]
 
-    package init(storedLength: Int, rawLength: Int, codec: FrameCodec, blobs: [PackBlob]) {
+    package init(
+        storedLength: Int, rawLength: Int, codec: FrameCodec, base: FrameBase? = nil, blobs: [PackBlob]
+    ) {
         self.storedLength = storedLength
         self.rawLength = rawLength
         self.codec = codec
+        self.base = base
         self.blobs = blobs
     }
 }
@@ -71,6 +92,11 @@ package enum PackLayout {
 
     /// Bytes that sealing adds.
     package static func overhead(_ suite: Suite) -> Int { suite == .none ? 0 : tagLength }
+
+    /// Bytes that a stored frame has beside what its codec made.
+    package static func overhead(_ suite: Suite, _ codec: FrameCodec) -> Int {
+        suite == .none && codec == .zstdDelta ? wrapperLength : overhead(suite)
+    }
 
     /// What the seal of a frame also covers.
     ///
@@ -110,6 +136,10 @@ package struct PackDirectory: Hashable, Sendable {
             writer.varint(UInt64(frame.storedLength))
             writer.varint(UInt64(frame.rawLength))
             writer.u8(frame.codec.rawValue)
+            if let base = frame.base {
+                writer.id(base.pack)
+                writer.varint(UInt64(base.number))
+            }
             writer.varint(UInt64(frame.blobs.count))
             for blob in frame.blobs {
                 writer.u8(blob.type.rawValue)
@@ -152,7 +182,7 @@ package struct PackDirectory: Hashable, Sendable {
     package static func checkFrame(
         storedLength: Int, rawLength: Int, codec: FrameCodec, suite: Suite
     ) throws(FormatError) {
-        guard rawLength > 0, storedLength > PackLayout.overhead(suite) else {
+        guard rawLength > 0, storedLength > PackLayout.overhead(suite, codec) else {
             throw FormatError(.malformed, "an empty frame")
         }
         guard rawLength <= FormatLimits.frame, storedLength <= PackLayout.storedFrameLimit else {
@@ -173,6 +203,12 @@ package struct PackDirectory: Hashable, Sendable {
         let number = try reader.u8()
         guard let codec = FrameCodec(rawValue: number) else { throw FormatError(.unsupported, "codec \(number)") }
         try checkFrame(storedLength: storedLength, rawLength: rawLength, codec: codec, suite: suite)
+        var base: FrameBase?
+        if codec == .zstdDelta {
+            let pack: PackID = try reader.id()
+            let number = try reader.varint(limit: FormatLimits.packFrameCount - 1, "the number of a base")
+            base = FrameBase(pack: pack, number: number)
+        }
         let count = try reader.varint(limit: blobLimit, "the count of blobs")
         guard count > 0 else { throw FormatError(.malformed, "a frame without blobs") }
         guard count <= reader.remaining / leastBlob else {
@@ -192,7 +228,7 @@ package struct PackDirectory: Hashable, Sendable {
             blobs.append(PackBlob(type: type, id: id, length: length))
         }
         guard left == 0 else { throw FormatError(.malformed, "\(left) bytes of a frame belong to no blob") }
-        return PackFrame(storedLength: storedLength, rawLength: rawLength, codec: codec, blobs: blobs)
+        return PackFrame(storedLength: storedLength, rawLength: rawLength, codec: codec, base: base, blobs: blobs)
     }
 }
 

@@ -58,27 +58,35 @@ package enum SegmentBuilder {
     ) throws(FormatError) -> [UInt8] {
         var rows = rows(packs: packs, segments: segments, dropped: dropped)
         var frameCount = 0
+        var baseCount = 0
         var blobCount = 0
         for index in rows.indices {
             rows[index].firstFrame = frameCount
             switch rows[index].source {
             case .directory(let pack):
-                for frame in packs[pack].directory.frames { blobCount += frame.blobs.count }
+                for frame in packs[pack].directory.frames {
+                    blobCount += frame.blobs.count
+                    if frame.base != nil { baseCount += 1 }
+                }
                 frameCount += packs[pack].directory.frames.count
             case .segment(let segment, let pack):
                 let frames = segments[segment].frames(ofPack: pack)
-                for frame in frames { blobCount += segments[segment].blobCount(ofFrame: frame) }
+                for frame in frames {
+                    blobCount += segments[segment].blobCount(ofFrame: frame)
+                    if segments[segment].frameLocation(frame)?.base != nil { baseCount += 1 }
+                }
                 frameCount += frames.count
             }
         }
         let layout = try SegmentLayout(
-            repositoryID: repository, packCount: rows.count, frameCount: frameCount, blobCount: blobCount)
+            repositoryID: repository, packCount: rows.count, frameCount: frameCount, baseCount: baseCount,
+            blobCount: blobCount)
         var failure: FormatError?
         let bytes = [UInt8](unsafeUninitializedCapacity: layout.length) { memory, count in
             guard let base = UnsafeMutableRawPointer(memory.baseAddress) else { return }
             memory.initialize(repeating: 0)
             count = layout.length
-            let writer = Writer(layout: layout, base: base)
+            var writer = Writer(layout: layout, base: base)
             do throws(FormatError) {
                 try writer.write(rows: rows, packs: packs, segments: segments)
             } catch { failure = error }
@@ -109,8 +117,14 @@ package enum SegmentBuilder {
     private struct Writer {
         let layout: SegmentLayout
         let base: UnsafeMutableRawPointer
+        private var baseCount = 0
 
-        func write(rows: [Row], packs: [SegmentPack], segments: [SegmentView]) throws(FormatError) {
+        init(layout: SegmentLayout, base: UnsafeMutableRawPointer) {
+            self.layout = layout
+            self.base = base
+        }
+
+        mutating func write(rows: [Row], packs: [SegmentPack], segments: [SegmentView]) throws(FormatError) {
             base.copyMemory(from: layout.encode(), byteCount: SegmentLayout.headerLength)
             let blobs = base + layout.blobsOffset
             let entries = UnsafeMutableBufferPointer(
@@ -137,7 +151,7 @@ package enum SegmentBuilder {
             blobs.bindMemory(to: UInt8.self, capacity: layout.blobCount * SegmentLayout.blobLength)
         }
 
-        private func write(
+        private mutating func write(
             _ pack: SegmentPack, number: Int, firstFrame: Int, _ entries: UnsafeMutableBufferPointer<Entry>,
             from start: Int
         ) -> Int {
@@ -149,6 +163,7 @@ package enum SegmentBuilder {
                 write(
                     frame: firstFrame + index,
                     [number, place, frame.storedLength, frame.rawLength, Int(frame.codec.rawValue), frame.blobs.count])
+                if let base = frame.base { write(base, ofFrame: firstFrame + index) }
                 place += frame.storedLength
                 var offset = 0
                 for blob in frame.blobs {
@@ -161,7 +176,7 @@ package enum SegmentBuilder {
             return next
         }
 
-        private func copyPack(
+        private mutating func copyPack(
             _ pack: Int, of segment: SegmentView, number: Int, firstFrame: Int
         ) throws(FormatError) {
             let frames = segment.frames(ofPack: pack)
@@ -178,6 +193,7 @@ package enum SegmentBuilder {
                         number, location.offset, location.storedLength, location.rawLength,
                         Int(location.codec.rawValue), segment.blobCount(ofFrame: frame),
                     ])
+                if let base = location.base { write(base, ofFrame: firstFrame + location.number) }
             }
         }
 
@@ -213,6 +229,17 @@ package enum SegmentBuilder {
             store(record, 40, firstFrame)
             store(record, 44, count)
             record.storeBytes(of: kind.rawValue, toByteOffset: 48, as: UInt8.self)
+        }
+
+        /// To be called in the order of frames.
+        private mutating func write(_ frameBase: FrameBase, ofFrame frame: Int) {
+            let record = base + layout.basesOffset + baseCount * SegmentLayout.baseLength
+            store(record, 0, frame)
+            store(record, 4, frameBase.number)
+            for (index, word) in frameBase.pack.words.enumerated() {
+                record.storeBytes(of: word.bigEndian, toByteOffset: 8 + 8 * index, as: UInt64.self)
+            }
+            baseCount += 1
         }
 
         private func write(frame number: Int, _ fields: [Int]) {

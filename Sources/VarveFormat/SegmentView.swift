@@ -197,7 +197,7 @@ package struct SegmentView {
         guard end == location.rawLength else { throw FormatError(.malformed, "the blobs of a frame do not fill it") }
         return PackFrame(
             storedLength: location.storedLength, rawLength: location.rawLength, codec: location.codec,
-            blobs: sorted.map(\.blob))
+            base: location.base, blobs: sorted.map(\.blob))
     }
 
     /// Where the frame with a number below the segment's count of frames lies.
@@ -208,7 +208,67 @@ package struct SegmentView {
         return FrameLocation(
             pack: packID(pack), kind: packKind(pack), packLength: packLength(pack),
             number: frame - number(packRecord(pack), 40), offset: number(record, 4),
-            storedLength: number(record, 8), rawLength: number(record, 12), codec: codec)
+            storedLength: number(record, 8), rawLength: number(record, 12), codec: codec,
+            base: codec == .zstdDelta ? base(ofFrame: frame) : nil)
+    }
+
+    // MARK: Delta frames
+
+    /// Where the frame of a pack lies that a base names; nil if the segment does not have it.
+    package func frameLocation(_ base: FrameBase, _ kind: FileKind) -> FrameLocation? {
+        guard let pack = packNumber(of: base.pack), packKind(pack) == kind else { return nil }
+        let frames = frames(ofPack: pack)
+        return base.number < frames.count ? frameLocation(frames.lowerBound + base.number) : nil
+    }
+
+    /// The number of a delta frame in the segment, and its base; `number` is below `layout.baseCount`.
+    package func delta(_ number: Int) -> (frame: Int, base: FrameBase) {
+        let record = baseRecord(number)
+        let pack = PackID(word(record, 8), word(record, 16), word(record, 24), word(record, 32))
+        return (self.number(record, 0), FrameBase(pack: pack, number: self.number(record, 4)))
+    }
+
+    private func base(ofFrame frame: Int) -> FrameBase? {
+        let place = Self.lowerBound(layout.baseCount) { number(baseRecord($0), 0) < frame }
+        guard place < layout.baseCount else { return nil }
+        let (found, base) = delta(place)
+        return found == frame ? base : nil
+    }
+
+    /// The number of a pack; nil if the segment does not have it.
+    package func packNumber(of id: PackID) -> Int? {
+        let place = Self.lowerBound(packCount) { packID($0) < id }
+        return place < packCount && packID(place) == id ? place : nil
+    }
+
+    /// The first of `count` numbers that is not below, where those that are come first.
+    private static func lowerBound(_ count: Int, _ isBelow: (Int) -> Bool) -> Int {
+        var low = 0
+        var high = count
+        while low < high {
+            let middle = low + (high - low) / 2
+            if isBelow(middle) { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    /// Refuses bases of other frames than delta frames. Whether a base can be one is for those to judge who need it: it
+    /// may be named by another segment.
+    private func checkBases(deltaCount: Int) throws(FormatError) {
+        guard deltaCount == layout.baseCount else {
+            throw FormatError(.malformed, "\(deltaCount) delta frames have \(layout.baseCount) bases")
+        }
+        var last = -1
+        for place in 0..<layout.baseCount {
+            let (frame, base) = delta(place)
+            guard frame > last, frame < layout.frameCount, base.number < FormatLimits.packFrameCount else {
+                throw FormatError(.malformed, "the bases of an index segment are not in order or not there")
+            }
+            last = frame
+            let pack = number(frameRecord(frame), 0)
+            guard number(frameRecord(frame), 16) == Int(FrameCodec.zstdDelta.rawValue), packID(pack) != base.pack
+            else { throw FormatError(.malformed, "a base belongs to no delta frame, or lies in its pack") }
+        }
     }
 
     // MARK: Opening
@@ -216,6 +276,7 @@ package struct SegmentView {
     private func checkPacks() throws(FormatError) {
         var nextFrame = 0
         var blobs = 0
+        var deltas = 0
         for pack in 0..<layout.packCount {
             let record = packRecord(pack)
             guard pack == 0 || packID(pack - 1) < packID(pack) else {
@@ -233,18 +294,24 @@ package struct SegmentView {
             guard number(record, 40) == nextFrame, count <= layout.frameCount - nextFrame else {
                 throw FormatError(.malformed, "the frames of an index segment are not numbered without gaps")
             }
-            blobs += try checkFrames(nextFrame..<nextFrame + count, pack: pack)
+            let (blobCount, deltaCount) = try checkFrames(nextFrame..<nextFrame + count, pack: pack)
+            blobs += blobCount
+            deltas += deltaCount
             nextFrame += count
         }
         guard nextFrame == layout.frameCount, blobs == layout.blobCount else {
             throw FormatError(.malformed, "the counts of an index segment do not agree")
         }
+        try checkBases(deltaCount: deltas)
     }
 
-    /// Checks the frames of a pack and counts their blobs.
-    private func checkFrames(_ frames: Range<Int>, pack: Int) throws(FormatError) -> Int {
+    /// Checks the frames of a pack and counts their blobs, and the delta frames among them.
+    private func checkFrames(
+        _ frames: Range<Int>, pack: Int
+    ) throws(FormatError) -> (blobs: Int, deltas: Int) {
         var offset = PackLayout.firstFrameOffset
         var blobs = 0
+        var deltas = 0
         for frame in frames {
             let record = frameRecord(frame)
             let codec = number(record, 16)
@@ -267,11 +334,12 @@ package struct SegmentView {
             let count = number(record, 20)
             guard count > 0 else { throw FormatError(.malformed, "a frame without blobs") }
             blobs += count
+            if codec == Int(FrameCodec.zstdDelta.rawValue) { deltas += 1 }
         }
         guard blobs <= FormatLimits.packBlobCount else {
             throw FormatError(.overLimit, "a pack of \(blobs) blobs")
         }
-        return blobs
+        return (blobs, deltas)
     }
 
     /// Refuses entries that cannot be true or are out of order; reads all of them.
@@ -293,6 +361,10 @@ package struct SegmentView {
 
     private func packRecord(_ number: Int) -> UnsafeRawPointer {
         base + layout.packsOffset + number * SegmentLayout.packLength
+    }
+
+    private func baseRecord(_ number: Int) -> UnsafeRawPointer {
+        base + layout.basesOffset + number * SegmentLayout.baseLength
     }
 
     private func frameRecord(_ number: Int) -> UnsafeRawPointer {

@@ -142,6 +142,13 @@ private func little(_ value: some FixedWidthInteger) -> [UInt8] {
         }
     }
 
+    @Test("The bits of read features are the document's")
+    func features() throws {
+        let rows = try document.table("read feature", "bit")
+        #expect(rows.map { $0[0] } == ["deltas"])
+        #expect(try rows.map { ReadFeatures(rawValue: 1 << UInt64(try #require($0[1].number))) } == [.deltas])
+    }
+
     @Test("The bits of entry flags and inode flags are the document's")
     func flags() throws {
         let flags: [String: EntryFlags] = [
@@ -239,7 +246,8 @@ extension FormatDocumentTests {
     @Test("The fields of headers, trailers and segments lie where the document puts them")
     func files() throws {
         let header = FileHeader(
-            kind: .treePack, suite: .aes256GCM, repositoryID: sampleRepository, salt: Array(100..<132),
+            kind: .treePack, suite: .aes256GCM, features: .deltas, repositoryID: sampleRepository,
+            salt: Array(100..<132),
             commitment: Array(132..<164))
         let bytes = header.encode(magic: .pack, sha256: sha256)
         let sum = Array(sha256(Array(bytes[..<112])).bytes[..<16])
@@ -247,7 +255,7 @@ extension FormatDocumentTests {
             document.layout(first: "magic"), end: FileHeader.byteCount, encoded: bytes,
             [
                 "magic": Array("varvpack".utf8), "version, 1": [1, 0], "file kind": [2], "suite": [1],
-                "secret type": [0], "read features": little(UInt64(0)), "repository id": sampleRepository.bytes,
+                "secret type": [0], "read features": little(UInt64(1)), "repository id": sampleRepository.bytes,
                 "salt": header.salt, "key commitment": header.commitment, "first 16 bytes of SHA-256": sum,
             ])
         let trailer = PackTrailer(
@@ -271,20 +279,21 @@ extension FormatDocumentTests {
                 "`varvseg1`": Array("varvseg1".utf8), "pack count": little(UInt32(0)),
                 "frame count": little(UInt32(0)), "blob count": little(UInt64(0)), "filter bytes": little(UInt64(64)),
                 "repository id": sampleRepository.bytes, "length of the segment": little(UInt64(128)),
+                "delta frame count": little(UInt32(0)),
             ])
     }
 
     @Test("The parts of a segment have the document's sizes")
     func segmentParts() throws {
-        func length(_ packs: Int, _ frames: Int, _ blobs: Int) throws -> Int {
+        func length(_ packs: Int, _ frames: Int, _ blobs: Int, bases: Int = 0) throws -> Int {
             try SegmentLayout(
-                repositoryID: sampleRepository, packCount: packs, frameCount: frames, blobCount: blobs
+                repositoryID: sampleRepository, packCount: packs, frameCount: frames, baseCount: bases, blobCount: blobs
             ).length
         }
         let empty = try length(0, 0, 0)
         let sizes = [
             "header": empty - 64, "packs": try length(1, 0, 0) - empty, "frames": try length(0, 1, 0) - empty,
-            "blobs": try length(0, 0, 1) - empty,
+            "blobs": try length(0, 0, 1) - empty, "bases": try length(0, 1, 0, bases: 1) - length(0, 1, 0),
         ]
         for row in try document.table("part", "size") where row[0] != "filter" {
             #expect(row[1].number == sizes[row[0]])

@@ -24,7 +24,11 @@ private struct Random: RandomNumberGenerator {
                 PackBlob(type: .data, id: $0, length: Int.random(in: 1...5_000, using: &self))
             }
             let raw = blobs.reduce(0) { $0 + $1.length }
-            frames.append(PackFrame(storedLength: raw / 2 + 17, rawLength: raw, codec: .zstd, blobs: blobs))
+            let base = frames.count % 3 == 2 ? FrameBase(pack: packID(), number: Int(next() & 0xffff)) : nil
+            frames.append(
+                PackFrame(
+                    storedLength: raw / 2 + 17, rawLength: raw, codec: base == nil ? .zstd : .zstdDelta, base: base,
+                    blobs: blobs))
         }
         let length = frames.reduce(136) { $0 + $1.storedLength } + 300
         return SegmentPack(
@@ -54,7 +58,8 @@ private func withView<Result>(
                 for (number, frame) in pack.directory.frames.enumerated() {
                     let location = FrameLocation(
                         pack: pack.id, kind: .dataPack, packLength: pack.length, number: number, offset: place,
-                        storedLength: frame.storedLength, rawLength: frame.rawLength, codec: .zstd)
+                        storedLength: frame.storedLength, rawLength: frame.rawLength, codec: frame.codec,
+                        base: frame.base)
                     var offset = 0
                     for blob in frame.blobs {
                         let expected = BlobLocation(frame: location, type: .data, offset: offset, length: blob.length)

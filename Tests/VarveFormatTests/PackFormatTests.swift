@@ -66,7 +66,7 @@ private func parse(
 
     @Test(
         "A header of the future is refused as unsupported, not as damage",
-        arguments: [(8, 2), (10, 9), (11, 2), (12, 1), (16, 1)])
+        arguments: [(8, 2), (10, 9), (11, 2), (12, 1), (16, 2), (23, 128)])
     func unsupported(offset: Int, value: UInt8) {
         var bytes = header().encode(magic: .pack, sha256: sum)
         bytes[offset] = value

@@ -76,8 +76,13 @@ final class CollectFixture {
         change(&options)
         let report = try Archiver(repository: try open(), options: options, progress: Progress()).run()
         let id = try #require(report.snapshotID)
-        if !snapshots.contains(id) { snapshots.append(id) }
+        note(id)
         return id
+    }
+
+    /// Notes a snapshot that somebody else made.
+    func note(_ id: SnapshotID) {
+        if !snapshots.contains(id) { snapshots.append(id) }
     }
 
     // MARK: The code at test

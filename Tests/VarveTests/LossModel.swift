@@ -84,7 +84,7 @@ struct LossModel {
     private mutating func length(ofBlob id: BlobID) -> UInt64? {
         for place in index.locations(of: id) where place.type == .data {
             if frames[place.frame] == nil, let handle = try? reader.handle(place.frame.pack, kind: place.frame.kind) {
-                frames[place.frame] = try? FrameReader(suite: repository.keys.suite).read(handle, place.frame)
+                frames[place.frame] = try? FrameReader(reader).read(handle, place.frame)
             }
             guard let frame = frames[place.frame] else { continue }
             let blob = Array(frame[place.offset..<place.offset + place.length])

@@ -16,7 +16,7 @@ import VarveFormat
         let handle = try reader.openPack(pack.id, kind: pack.kind)
         if let damage = handle.headerDamage { throw damage }
         _ = try reader.directory(handle)
-        let frames = try FrameReader(suite: fixture.keys.suite)
+        let frames = try FrameReader(reader)
         var offset = PackLayout.firstFrameOffset
         for (number, frame) in pack.directory.frames.enumerated() {
             let location = FrameLocation(
@@ -80,7 +80,7 @@ import VarveFormat
         let (fixture, pack, _) = try Self.onePack(.aes256GCM)
         let handle = try fixture.reader.openPack(pack.id, kind: .dataPack)
         let frame = try #require(pack.directory.frames.first)
-        let frames = try FrameReader(suite: .aes256GCM)
+        let frames = try FrameReader(fixture.reader)
         func location(number: Int = 0, offset: Int = 136, stored: Int = 0, raw: Int = 0) -> FrameLocation {
             FrameLocation(
                 pack: pack.id, kind: .dataPack, packLength: pack.length, number: number, offset: offset,

@@ -25,7 +25,7 @@ import VarveFormat
         let packs = try fixture.store(blobs)
         var found: Set<BlobID> = []
         let reader = fixture.reader
-        let frames = try FrameReader(suite: suite)
+        let frames = try FrameReader(reader)
         for pack in packs {
             let handle = try reader.handle(pack.id, kind: pack.kind)
             #expect(try reader.directory(handle) == pack.directory)

@@ -63,11 +63,19 @@ struct SimulatedBackup {
             let writer = try PackWriter(context: context, kind: kind) { pack throws(StoreError) in
                 try publisher.take(pack)
             }
+            // Every other content is stored as what changed since its neighbour, where that is stored.
+            let deltas = DeltaWriter(
+                context: context, kind: kind, index: index, packs: repository.packs, writer: writer)
             for blob in new {
                 try blob.bytes.withBytes { bytes throws(StoreError) in
-                    try writer.add(kind == .dataPack ? .data : .tree, blob.id, bytes)
+                    if let neighbour = blob.neighbour {
+                        try deltas.add(.data, blob.id, bytes, after: neighbour)
+                    } else {
+                        try writer.add(kind == .dataPack ? .data : .tree, blob.id, bytes)
+                    }
                 }
             }
+            try deltas.flush()
             try writer.flush()
             // Waits for the publisher's thread, so that the order of operations is the same each time.
             packs += try publisher.commitPoint()
@@ -90,10 +98,16 @@ struct SimulatedBackup {
     }
 }
 
+extension Repository {
+    fileprivate var packs: PackReader { PackReader(backend: backend, keys: keys, repository: id) }
+}
+
 /// The blobs of a directory with a file for each content.
 struct SimulatedTree {
-    var data: [(id: BlobID, bytes: [UInt8])] = []
-    var trees: [(id: BlobID, bytes: [UInt8])] = []
+    typealias Blob = (id: BlobID, bytes: [UInt8], neighbour: BlobID?)
+
+    var data: [Blob] = []
+    var trees: [Blob] = []
 
     init(_ contents: [Int], _ hasher: BlobHasher) {
         let attributes = Attributes(mode: 0o644, uid: 0, gid: 0, mtimeSeconds: 0, mtimeNanoseconds: 0)
@@ -101,7 +115,8 @@ struct SimulatedTree {
         for number in contents {
             let bytes = SimulationWorld.content(number)
             let id = hasher.id(.data, bytes)
-            data.append((id, bytes))
+            let neighbour = hasher.id(.data, SimulationWorld.content(number ^ 1))
+            data.append((id, bytes, neighbour))
             files.append(
                 TreeEntry(
                     name: Array("\(number)".utf8), type: .file, attributes: attributes,
@@ -112,7 +127,7 @@ struct SimulatedTree {
         let root = TreeEntry(
             name: [], type: .directory, attributes: attributes, content: .directory(.tree(directoryID)))
         let rootBytes = TreeCoding.encode(entries: [root])
-        trees = [(directoryID, directory), (hasher.id(.tree, rootBytes), rootBytes)]
+        trees = [(directoryID, directory, nil), (hasher.id(.tree, rootBytes), rootBytes, nil)]
     }
 
     var root: BlobID { trees.last?.id ?? BlobID(0, 0, 0, 0) }

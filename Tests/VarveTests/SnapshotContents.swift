@@ -20,7 +20,7 @@ final class SnapshotContents {
         index = try repository.openIndex(isUsable: nil)
         loader = repository.loader(index)
         packs = PackReader(backend: repository.backend, keys: repository.keys, repository: repository.id)
-        frameReader = try FrameReader(suite: repository.keys.suite)
+        frameReader = try FrameReader(packs)
     }
 
     /// Index files that could not be used.

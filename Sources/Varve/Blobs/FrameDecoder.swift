@@ -21,11 +21,13 @@ package final class FrameDecoder {
 
     /// Decodes a pack's frame into memory of exactly its raw length, which is 1 to `FormatLimits.frame`.
     ///
+    /// - Parameter base: the raw bytes of a delta frame's base; not looked at for others.
     /// - Throws: `damaged` unless the bytes are that many stored bytes (suite 1 only), or exactly one zstd frame that
     ///   says it holds and does hold that many bytes, needs a window of at most `FormatLimits.zstdWindow` and no
     ///   dictionary, and in suite 0 has a content checksum. Nothing is written unless the lengths fit.
     package func decode(
-        _ encoded: UnsafeRawBufferPointer, codec: FrameCodec, into raw: UnsafeMutableRawBufferPointer
+        _ encoded: UnsafeRawBufferPointer, codec: FrameCodec, base: UnsafeRawBufferPointer? = nil,
+        into raw: UnsafeMutableRawBufferPointer
     ) throws(StoreError) {
         switch codec {
         case .stored:
@@ -33,12 +35,37 @@ package final class FrameDecoder {
             guard encoded.count == raw.count else { throw Self.damaged("a stored frame has the wrong length") }
             raw.copyMemory(from: encoded)
         case .zstd:
-            let length = try contentLength(encoded, limit: FormatLimits.frame)
-            guard length == raw.count else {
-                throw Self.damaged("a frame's content size is not the one recorded")
+            try decodePlain(encoded, into: raw)
+        case .zstdDelta:
+            guard let base, base.count > 0 else { throw Self.damaged("a delta frame has no base") }
+            let delta = suite == .none ? try unwrapped(encoded) : encoded
+            // The prefix counts for the next frame, which need not come.
+            defer { ZSTD_DCtx_reset(context, ZSTD_reset_session_and_parameters) }
+            guard ZSTD_isError(ZSTD_DCtx_refPrefix(context, base.baseAddress, base.count)) == 0 else {
+                throw StoreError(.failed, "no memory for decompression")
             }
-            try unpack(encoded, into: raw)
+            try decodePlain(delta, into: raw)
         }
+    }
+
+    private func decodePlain(
+        _ encoded: UnsafeRawBufferPointer, into raw: UnsafeMutableRawBufferPointer
+    ) throws(StoreError) {
+        let length = try contentLength(encoded, limit: FormatLimits.frame)
+        guard length == raw.count else {
+            throw Self.damaged("a frame's content size is not the one recorded")
+        }
+        try unpack(encoded, into: raw)
+    }
+
+    /// A delta frame of suite 0 without what makes the zstd tool skip it.
+    private func unwrapped(_ encoded: UnsafeRawBufferPointer) throws(StoreError) -> UnsafeRawBufferPointer {
+        let length = encoded.count - PackLayout.wrapperLength
+        guard length > 0 else { throw Self.damaged("a delta frame is cut short") }
+        do throws(FormatError) {
+            try PackLayout.checkWrapper(Array(encoded[..<PackLayout.wrapperLength]), length: length)
+        } catch { throw Self.damaged(error.message) }
+        return UnsafeRawBufferPointer(rebasing: encoded[PackLayout.wrapperLength...])
     }
 
     /// Decodes the content of a manifest, record or index file.

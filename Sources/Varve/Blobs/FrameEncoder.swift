@@ -19,6 +19,8 @@ package final class FrameEncoder {
     private static let sampleStride = 32 << 10
     /// The level for content that a sample found incompressible, in frames that must be zstd all the same.
     private static let hastyLevel: Int32 = -50
+    /// Below this level zstd finds too little of a base: pages of a database take ten times the space.
+    private static let deltaLevel: Int32 = 3
 
     private let context: OpaquePointer
     private let suite: Suite
@@ -59,6 +61,32 @@ package final class FrameEncoder {
         return Frame(codec: .zstd, bytes: bytes)
     }
 
+    /// Encodes the raw bytes of a delta frame: 1 to `FormatLimits.frame` of them.
+    ///
+    /// - Parameter base: the raw bytes of another frame.
+    /// - Throws: `failed` for another count, or if zstd fails.
+    package func encodeDelta(
+        _ raw: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer
+    ) throws(StoreError) -> Frame {
+        guard raw.count > 0, raw.count <= FormatLimits.frame, base.count > 0, base.count <= FormatLimits.frame else {
+            throw StoreError(.failed, "a delta frame of \(raw.count) bytes cannot be encoded")
+        }
+        // All of the base within reach.
+        let reach = min(base.count + raw.count, FormatLimits.zstdWindow)
+        let windowLog = max(10, Int32(Int.bitWidth - (reach - 1).leadingZeroBitCount))
+        ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, windowLog)
+        defer { ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, 0) }
+        let start = suite == .none ? PackLayout.wrapperLength : 0
+        // It counts for the next frame only.
+        var length = ZSTD_CCtx_refPrefix(context, base.baseAddress, base.count)
+        if ZSTD_isError(length) == 0 { length = compress(raw, level: max(level, Self.deltaLevel), behind: start) }
+        guard ZSTD_isError(length) == 0 else {
+            throw StoreError(.failed, "compression failed: " + String(cString: ZSTD_getErrorName(length)))
+        }
+        if start > 0 { output.copyBytes(from: PackLayout.wrapper(length: length)) }
+        return Frame(codec: .zstdDelta, bytes: UnsafeRawBufferPointer(rebasing: output[..<(start + length)]))
+    }
+
     /// Encodes the content of a manifest, record or index file as one zstd frame, whatever it gains.
     ///
     /// - Returns: the encoder's memory, which the next call of the encoder overwrites.
@@ -76,14 +104,16 @@ package final class FrameEncoder {
         return UnsafeRawBufferPointer(rebasing: output[..<length])
     }
 
-    private func compress(_ raw: UnsafeRawBufferPointer, level: Int32) -> Int {
-        let bound = ZSTD_compressBound(raw.count)
+    /// Compresses into the output, behind `start` bytes that are left free, and returns the length or zstd's error.
+    private func compress(_ raw: UnsafeRawBufferPointer, level: Int32, behind start: Int = 0) -> Int {
+        let bound = start + ZSTD_compressBound(raw.count)
         if output.count < bound {
             output.deallocate()
             output = UnsafeMutableRawBufferPointer.allocate(byteCount: bound, alignment: 64)
         }
         ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
-        return ZSTD_compress2(context, output.baseAddress, output.count, raw.baseAddress, raw.count)
+        return ZSTD_compress2(
+            context, output.baseAddress.map { $0 + start }, output.count - start, raw.baseAddress, raw.count)
     }
 
     /// Whether no sampled run gains anything by itself. That misses repetitions that lie far apart, which are rare

@@ -57,6 +57,17 @@ package final class BlobIndex: Sendable {
         return locations
     }
 
+    /// Where the frame lies that a base names, in a pack of a kind that counts; nil if no index file says so.
+    package func frameLocation(_ base: FrameBase, _ kind: FileKind) -> FrameLocation? {
+        for segment in segments {
+            if let location = segment.frameLocation(base, kind) { return location }
+        }
+        for segment in lateSegments {
+            if let location = segment.frameLocation(base, kind) { return location }
+        }
+        return nil
+    }
+
     /// Takes in the packs of an index file that this session has published: their blobs are no longer in flight.
     ///
     /// - Parameter isLast: nothing is stored any more, so that the set in flight need not be kept small.

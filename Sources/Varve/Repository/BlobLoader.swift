@@ -67,7 +67,7 @@ package final class BlobLoader: Sendable {
         let key = FrameCache.Key(pack: location.pack, number: location.number)
         if let frame = cache.withLock({ $0.frame(key) }), frame.count == location.rawLength { return frame }
         let handle = try reader.handle(location.pack, kind: location.kind)
-        let frame = try FrameReader(suite: reader.keys.suite).read(handle, location)
+        let frame = try FrameReader(reader, findBase: index.frameLocation).read(handle, location)
         if location.kind == .treePack { cache.withLock { $0.insert(frame, key) } }
         return frame
     }

@@ -1,12 +1,33 @@
 package import VarveFormat
 
-/// Reads frames of packs. Each thread has its own: it owns a decoder and the memory for stored frames.
+/// Reads frames of packs. Each thread has its own: it owns a decoder, the memory for stored frames and the bases of the
+/// delta frames read last.
 package final class FrameReader {
+    /// Where the frame lies that a base names, in a pack of a kind; nil if that is not known.
+    package typealias BaseFinder = (FrameBase, FileKind) -> FrameLocation?
+
+    /// Bytes of bases to keep; the one in use is kept whatever its length.
+    private static let baseBytes = 4 << 20
+
+    private let packs: PackReader
+    private let findBase: BaseFinder
     private let decoder: FrameDecoder
     private var stored = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    /// The one used last is the last.
+    private var bases: [(base: FrameBase, bytes: [UInt8])] = []
 
-    /// Makes a reader for the packs of a suite.
-    package init(suite: Suite) throws(StoreError) { decoder = try FrameDecoder(suite: suite) }
+    /// Makes a reader.
+    ///
+    /// - Parameters:
+    ///   - packs: of which bases are read.
+    ///   - findBase: asked first; a pack's own directory tells what it does not know.
+    package init(
+        _ packs: PackReader, findBase: @escaping BaseFinder = { _, _ in nil }
+    ) throws(StoreError) {
+        self.packs = packs
+        self.findBase = findBase
+        decoder = try FrameDecoder(suite: packs.keys.suite)
+    }
 
     deinit { stored.deallocate() }
 
@@ -30,8 +51,11 @@ package final class FrameReader {
     ) throws(StoreError) {
         do throws(StoreError) {
             try check(handle, frame, rawLength: raw.count)
+            let base = try base(of: frame)
             try open(handle, frame, try readStored(handle, frame)) { encoded throws(StoreError) in
-                try decoder.decode(encoded, codec: frame.codec, into: raw)
+                try base.withBytes { base throws(StoreError) in
+                    try decoder.decode(encoded, codec: frame.codec, base: base, into: raw)
+                }
                 try use(FrameEncoder.Frame(codec: frame.codec, bytes: encoded))
             }
         } catch { throw Self.error(error, handle, frame) }
@@ -62,8 +86,11 @@ package final class FrameReader {
         do throws(StoreError) {
             try check(handle, frame, rawLength: raw.count)
             guard stored.count == frame.storedLength else { throw StoreError(.damaged, "it is cut short") }
+            let base = try base(of: frame)
             try open(handle, frame, stored) { encoded throws(StoreError) in
-                try decoder.decode(encoded, codec: frame.codec, into: raw)
+                try base.withBytes { base throws(StoreError) in
+                    try decoder.decode(encoded, codec: frame.codec, base: base, into: raw)
+                }
             }
         } catch { throw Self.error(error, handle, frame) }
     }
@@ -75,6 +102,39 @@ package final class FrameReader {
         }
         return try [UInt8].filled(count: frame.rawLength) { raw throws(StoreError) in
             try read(handle, frame, into: raw)
+        }
+    }
+
+    /// The raw bytes of a frame that delta frames may need next; it is no delta frame itself.
+    ///
+    /// - Throws: as `read` does; `missing` if the pack is absent.
+    package func readBase(_ location: FrameLocation) throws(StoreError) -> [UInt8] {
+        let name = FrameBase(pack: location.pack, number: location.number)
+        if let index = bases.lastIndex(where: { $0.base == name }) {
+            let known = bases.remove(at: index)
+            bases.append(known)
+            return known.bytes
+        }
+        guard location.codec != .zstdDelta else { throw StoreError(.damaged, "the base is a delta frame itself") }
+        let handle = try packs.handle(location.pack, kind: location.kind)
+        let bytes = try read(handle, location)
+        bases.append((name, bytes))
+        while bases.count > 1, bases.reduce(0, { $0 + $1.bytes.count }) > Self.baseBytes { bases.removeFirst() }
+        return bytes
+    }
+
+    /// The raw bytes of the base of a delta frame; none for other frames.
+    private func base(of frame: FrameLocation) throws(StoreError) -> [UInt8] {
+        guard let base = frame.base else { return [] }
+        do throws(StoreError) {
+            var location = findBase(base, frame.kind)
+            if location == nil { location = try packs.location(of: base, frame.kind) }
+            guard let location else {
+                throw StoreError(.damaged, "the pack \(base.pack.hex) has no such frame")
+            }
+            return try readBase(location)
+        } catch {
+            throw StoreError(error.code, "its base, frame \(base.number) of another: \(error.message)")
         }
     }
 
@@ -113,6 +173,9 @@ package final class FrameReader {
                 storedLength: frame.storedLength, rawLength: frame.rawLength, codec: frame.codec,
                 suite: handle.header.suite)
         } catch { throw StoreError(error) }
+        guard (frame.base != nil) == (frame.codec == .zstdDelta), frame.base?.pack != frame.pack else {
+            throw StoreError(.damaged, "a delta frame without a base, or a base that cannot be one")
+        }
         guard rawLength == frame.rawLength, frame.number >= 0, frame.number < FormatLimits.packFrameCount,
             frame.offset >= PackLayout.firstFrameOffset,
             UInt64(frame.offset) + UInt64(frame.storedLength) <= handle.byteCount

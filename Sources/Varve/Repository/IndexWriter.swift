@@ -51,7 +51,8 @@ package struct IndexWriter: Sendable {
         do throws(FormatError) {
             segment = try SegmentBuilder.build(repository: repository, packs: group)
         } catch { throw StoreError(.failed, "an index file could not be made: \(error.message)") }
-        let bytes = try sealed.seal(.index, segment)
+        let hasDeltas = group.contains { pack in pack.directory.frames.contains { $0.base != nil } }
+        let bytes = try sealed.seal(.index, segment, features: hasDeltas ? .deltas : [])
         let id = SHA256Digest.of(bytes)
         let upload = try backend.beginUpload(session: session)
         do throws(StoreError) {

@@ -7,7 +7,7 @@ final class OpenPack {
 
     private let context: PackWriterContext
     private let kind: FileKind
-    private let header: FileHeader
+    let header: FileHeader
     private let sealer: Sealer
     private let upload: any Upload
     private var digest = SHA256Digest.Incremental()
@@ -20,12 +20,12 @@ final class OpenPack {
 
     var frameCount: Int { frames.count }
 
-    init(context: PackWriterContext, kind: FileKind) throws(StoreError) {
+    init(context: PackWriterContext, kind: FileKind, features: ReadFeatures) throws(StoreError) {
         self.context = context
         self.kind = kind
         let salt = context.keys.makeSalt()
         header = FileHeader(
-            kind: kind, suite: context.keys.suite, repositoryID: context.repository, salt: salt,
+            kind: kind, suite: context.keys.suite, features: features, repositoryID: context.repository, salt: salt,
             commitment: context.keys.commitment(salt: salt))
         sealer = context.keys.sealer(kind, salt: salt, repository: context.repository)
         upload = try context.backend.beginUpload(session: context.session)
@@ -35,7 +35,9 @@ final class OpenPack {
     }
 
     /// Seals a frame and appends it.
-    func append(_ frame: FrameEncoder.Frame, rawLength: Int, _ blobs: [PackBlob]) throws(StoreError) {
+    func append(
+        _ frame: FrameEncoder.Frame, base: FrameBase?, rawLength: Int, _ blobs: [PackBlob]
+    ) throws(StoreError) {
         let storedLength = frame.bytes.count + sealer.overhead
         let associated = associatedData(
             frame.codec, number: UInt32(truncatingIfNeeded: frames.count), rawLength: rawLength,
@@ -48,7 +50,8 @@ final class OpenPack {
             writebackStart = byteCount
         }
         frames.append(
-            PackFrame(storedLength: storedLength, rawLength: rawLength, codec: frame.codec, blobs: blobs))
+            PackFrame(
+                storedLength: storedLength, rawLength: rawLength, codec: frame.codec, base: base, blobs: blobs))
         blobCount += blobs.count
     }
 

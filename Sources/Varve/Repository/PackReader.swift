@@ -34,11 +34,15 @@ package final class PackHandle: Sendable {
 package final class PackReader: Sendable {
     /// Packs kept open, each with a descriptor.
     private static let openLimit = 16
+    /// Places of frames that are kept of packs which hold bases.
+    private static let placeLimit = 65_536
 
     private let backend: any Backend
     package let keys: KeyChain
     package let repository: RepositoryID
     private let open: Mutex<[PackHandle]>
+    /// Where the frames of packs lie, as their own directories say.
+    private let places = Mutex<[PackID: [FrameLocation]]>([:])
 
     package init(backend: any Backend, keys: KeyChain, repository: RepositoryID) {
         self.backend = backend
@@ -96,6 +100,28 @@ package final class PackReader: Sendable {
             }
             return try directory(handle, trailer)
         } catch { throw StoreError(error.code, error.message, path: handle.path, errno: error.errno) }
+    }
+
+    /// Where the frame lies that a base names, as its pack says itself; nil if the pack has no such frame.
+    ///
+    /// - Throws: as `handle` and `directory` do.
+    package func location(of base: FrameBase, _ kind: FileKind) throws(StoreError) -> FrameLocation? {
+        if let known = places.withLock({ $0[base.pack] }) {
+            return known.first?.kind == kind && base.number < known.count ? known[base.number] : nil
+        }
+        let handle = try handle(base.pack, kind: kind)
+        var offset = PackLayout.firstFrameOffset
+        let found = try directory(handle).frames.enumerated().map { number, frame in
+            defer { offset += frame.storedLength }
+            return FrameLocation(
+                pack: base.pack, kind: kind, packLength: handle.byteCount, number: number, offset: offset,
+                storedLength: frame.storedLength, rawLength: frame.rawLength, codec: frame.codec, base: frame.base)
+        }
+        places.withLock { places in
+            if places.reduce(found.count, { $0 + $1.value.count }) > Self.placeLimit { places.removeAll() }
+            places[base.pack] = found
+        }
+        return base.number < found.count ? found[base.number] : nil
     }
 
     /// What an index file should say about a pack, out of the pack itself.
@@ -159,8 +185,12 @@ package final class PackReader: Sendable {
         }
         do throws(FormatError) {
             try PackLayout.checkWrapper(Array(wrapped[..<PackLayout.wrapperLength]), length: payload.count)
-            return try PackDirectory(
+            let directory = try PackDirectory(
                 parsing: raw, kind: handle.header.kind, suite: suite, framesLength: trailer.framesLength)
+            guard handle.header.features.contains(.deltas) || directory.frames.allSatisfy({ $0.base == nil }) else {
+                throw FormatError(.malformed, "a pack has delta frames, and its header does not say so")
+            }
+            return directory
         } catch { throw StoreError(error) }
     }
 

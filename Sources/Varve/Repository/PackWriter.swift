@@ -75,6 +75,8 @@ package final class PackWriter {
     private var pending: [UInt8] = []
     private var pendingBlobs: [PackBlob] = []
     private var pack: OpenPack?
+    /// What the headers of packs say, from the next one on.
+    private var features: ReadFeatures = []
 
     /// Makes a writer of data packs or tree packs.
     package init(context: PackWriterContext, kind: FileKind, sink: @escaping PackSink) throws(StoreError) {
@@ -114,7 +116,19 @@ package final class PackWriter {
     /// - Throws: what the storage or the sink throws.
     func append(_ encoded: FrameEncoder.Frame, rawLength: Int, _ blobs: [PackBlob]) throws(StoreError) {
         try closeFrame()
-        try put(encoded, rawLength: rawLength, blobs)
+        try put(encoded, base: nil, rawLength: rawLength, blobs)
+    }
+
+    /// Adds an encoded delta frame, before what waits for its frame to be full. Its blobs must be of this kind of pack,
+    /// and at most `packBlobCount`.
+    ///
+    /// - Throws: what the storage or the sink throws.
+    package func appendDelta(
+        _ encoded: FrameEncoder.Frame, base: FrameBase, rawLength: Int, _ blobs: [PackBlob]
+    ) throws(StoreError) {
+        if let pack, !pack.header.features.contains(.deltas) { try closePack() }
+        features = .deltas
+        try put(encoded, base: base, rawLength: rawLength, blobs)
     }
 
     /// Closes the open frame and the open pack and hands the pack over.
@@ -147,13 +161,15 @@ package final class PackWriter {
     private func write(_ raw: UnsafeRawBufferPointer, _ blobs: [PackBlob]) throws(StoreError) {
         let encoded = try encoder.encode(raw)
         try checker?.check(encoded, raw)
-        try put(encoded, rawLength: raw.count, blobs)
+        try put(encoded, base: nil, rawLength: raw.count, blobs)
     }
 
-    private func put(_ encoded: FrameEncoder.Frame, rawLength: Int, _ blobs: [PackBlob]) throws(StoreError) {
+    private func put(
+        _ encoded: FrameEncoder.Frame, base: FrameBase?, rawLength: Int, _ blobs: [PackBlob]
+    ) throws(StoreError) {
         let pack = try openPack()
         do throws(StoreError) {
-            try pack.append(encoded, rawLength: rawLength, blobs)
+            try pack.append(encoded, base: base, rawLength: rawLength, blobs)
         } catch {
             abandon()
             throw error
@@ -166,7 +182,7 @@ package final class PackWriter {
 
     private func openPack() throws(StoreError) -> OpenPack {
         if let pack { return pack }
-        let opened = try OpenPack(context: context, kind: kind)
+        let opened = try OpenPack(context: context, kind: kind, features: features)
         pack = opened
         return opened
     }
@@ -193,7 +209,10 @@ final class FrameChecker {
 
     deinit { buffer.deallocate() }
 
-    func check(_ frame: FrameEncoder.Frame, _ raw: UnsafeRawBufferPointer) throws(StoreError) {
+    /// - Parameter base: the raw bytes of a delta frame's base.
+    func check(
+        _ frame: FrameEncoder.Frame, _ raw: UnsafeRawBufferPointer, base: UnsafeRawBufferPointer? = nil
+    ) throws(StoreError) {
         guard frame.codec != .stored else { return }
         if buffer.count < raw.count {
             buffer.deallocate()
@@ -201,7 +220,7 @@ final class FrameChecker {
         }
         let decoded = UnsafeMutableRawBufferPointer(rebasing: buffer[..<raw.count])
         do throws(StoreError) {
-            try decoder.decode(frame.bytes, codec: frame.codec, into: decoded)
+            try decoder.decode(frame.bytes, codec: frame.codec, base: base, into: decoded)
         } catch { throw Self.unequal(error.message) }
         guard let left = decoded.baseAddress, let right = raw.baseAddress, memcmp(left, right, raw.count) == 0
         else { throw Self.unequal("other bytes came back") }

@@ -26,8 +26,11 @@ package struct SealedFile: Sendable {
 
     /// The bytes of the file that holds `content`.
     ///
+    /// - Parameter features: what a reader must know to read it.
     /// - Throws: `failed` if there is nothing to seal or more than a file may hold.
-    package func seal(_ kind: FileKind, _ content: [UInt8]) throws(StoreError) -> [UInt8] {
+    package func seal(
+        _ kind: FileKind, _ content: [UInt8], features: ReadFeatures = []
+    ) throws(StoreError) -> [UInt8] {
         guard !content.isEmpty, content.count <= Self.contentLimit(kind) else {
             throw StoreError(.failed, "a file of \(content.count) bytes is outside the limits")
         }
@@ -38,7 +41,7 @@ package struct SealedFile: Sendable {
         if keys.suite != .none {
             let salt = keys.makeSalt()
             header = FileHeader(
-                kind: kind, suite: keys.suite, repositoryID: repository, salt: salt,
+                kind: kind, suite: keys.suite, features: features, repositoryID: repository, salt: salt,
                 commitment: keys.commitment(salt: salt)
             ).encode(magic: FileMagic(kind), sha256: SHA256Digest.of)
             sealer = keys.sealer(kind, salt: salt, repository: repository)

@@ -49,6 +49,8 @@ final class IndexSegment: Sendable {
     private nonisolated(unsafe) let view: SegmentView
     /// By pack number; nil if all count.
     private let usable: [Bool]?
+    /// Delta frames whose base lies in a pack that does not count.
+    private let voidFrames: Set<Int>
 
     /// - Parameter isUsable: whether entries of a pack count: it is present and not condemned.
     init(
@@ -60,8 +62,15 @@ final class IndexSegment: Sendable {
         self.view = view
         guard let isUsable else {
             usable = nil
+            voidFrames = []
             return
         }
+        var void: Set<Int> = []
+        for number in 0..<view.layout.baseCount {
+            let (frame, base) = view.delta(number)
+            if !isUsable(base.pack) { void.insert(frame) }
+        }
+        voidFrames = void
         let flags = (0..<view.packCount).map { isUsable(view.packID($0)) }
         usable = flags.allSatisfy(\.self) ? nil : flags
     }
@@ -81,17 +90,29 @@ final class IndexSegment: Sendable {
         touches += 1
         let positions = view.positions(of: id)
         guard !positions.isEmpty else { return false }
-        guard let usable else { return true }
-        return positions.contains { position in view.packNumber(at: position).map { usable[$0] } ?? false }
+        if usable == nil, voidFrames.isEmpty { return true }
+        return positions.contains { counts($0) }
     }
 
     /// Appends the places of the blob in packs that count.
     func appendLocations(of id: BlobID, to locations: inout [BlobLocation]) {
         for position in view.positions(of: id) {
-            guard let pack = view.packNumber(at: position), usable?[pack] ?? true,
-                let location = view.location(at: position)
-            else { continue }
+            guard counts(position), let location = view.location(at: position) else { continue }
             locations.append(location)
         }
+    }
+
+    /// Where the frame of a pack that counts lies that a base names; nil if the segment does not have it.
+    func frameLocation(_ base: FrameBase, _ kind: FileKind) -> FrameLocation? {
+        guard let location = view.frameLocation(base, kind) else { return nil }
+        guard let usable else { return location }
+        return view.packNumber(of: base.pack).map { usable[$0] } ?? false ? location : nil
+    }
+
+    /// Whether the entry at a position counts: its pack does, and so does that of the base of its frame.
+    private func counts(_ position: Int) -> Bool {
+        guard let pack = view.packNumber(at: position), usable?[pack] ?? true else { return false }
+        guard !voidFrames.isEmpty else { return true }
+        return view.entry(at: position).map { !voidFrames.contains($0.frame) } ?? false
     }
 }

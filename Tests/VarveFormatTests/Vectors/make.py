@@ -421,7 +421,10 @@ add("header-kind-of-another-magic", "header", "unsupported", header(kind=4), mag
 add("header-kind-6", "header", "unsupported", header(kind=6), magic="varvpack")
 add("header-suite-2", "header", "unsupported", header(suite=2), magic="varvpack")
 add("header-secret-type-1", "header", "unsupported", header(secret=1), magic="varvpack")
-add("header-read-feature", "header", "unsupported", header(features=1), magic="varvpack")
+add("header-data-pack-with-deltas", "header", "ok", header(features=1), magic="varvpack")
+add("header-index-with-deltas", "header", "ok", header(magic=b"varvindx", kind=3, features=1), magic="varvindx")
+add("header-manifest-with-deltas", "header", "unsupported", header(magic=b"varvmani", kind=4, features=1), magic="varvmani")
+add("header-unknown-read-feature", "header", "unsupported", header(features=2), magic="varvpack")
 add("header-reserved-bytes", "header", "malformed", header(zero=b"\0\0\x01"), magic="varvpack")
 add("header-reserved-bytes-behind-the-features", "header", "malformed", header(zero2=bytes(7) + b"\x01"), magic="varvpack")
 add("header-of-127-bytes", "header", "truncated", header()[:-1], magic="varvpack")
@@ -429,8 +432,9 @@ add("header-of-127-bytes", "header", "truncated", header()[:-1], magic="varvpack
 DATA, LIST, TREE, TREELIST = range(1, 5)
 
 
-def frame(stored, raw, codec, *blobs, count=None):
-    return (varint(stored) + varint(raw) + bytes([codec]) + varint(len(blobs) if count is None else count)
+def frame(stored, raw, codec, *blobs, count=None, base=None):
+    base = base[0] + varint(base[1]) if base else b""
+    return (varint(stored) + varint(raw) + bytes([codec]) + base + varint(len(blobs) if count is None else count)
             + b"".join(bytes([kind]) + id + varint(length) for kind, id, length in blobs))
 
 
@@ -448,8 +452,20 @@ add("directory-of-a-tree-pack", "directory", "ok", pack_directory(
 add("directory-blob-type-5", "directory", "unsupported", pack_directory(frame(50, 10, 1, (5, blob(1), 10))), frames=50, **IN_DATA)
 add("directory-tree-in-a-data-pack", "directory", "malformed", pack_directory(frame(50, 10, 1, (TREE, blob(1), 10))),
     frames=50, **IN_DATA)
-add("directory-codec-reserved", "directory", "unsupported", pack_directory(frame(50, 10, 2, (DATA, blob(1), 10))),
+add("directory-codec-3", "directory", "unsupported", pack_directory(frame(50, 10, 3, (DATA, blob(1), 10))),
     frames=50, **IN_DATA)
+DELTA = frame(50, 300, 2, (DATA, blob(1), 100), (DATA, blob(2), 200), base=(blob(9), 5))
+add("directory-delta-frame", "directory", "ok", pack_directory(DELTA), frames=50, **IN_DATA)
+add("directory-delta-frame-in-suite-0", "directory", "ok", pack_directory(
+    frame(50, 300, 2, (DATA, blob(1), 300), base=(blob(9), 65535))), frames=50, kind=1, suite=0)
+add("directory-delta-frame-in-a-tree-pack", "directory", "ok", pack_directory(
+    frame(50, 300, 2, (LIST, blob(1), 300), base=(blob(9), 0))), frames=50, kind=2, suite=1)
+add("directory-delta-frame-of-a-wrapper-alone", "directory", "malformed", pack_directory(
+    frame(8, 300, 2, (DATA, blob(1), 300), base=(blob(9), 0))), frames=8, kind=1, suite=0)
+add("directory-base-number-above-the-frames-of-a-pack", "directory", "over_limit", pack_directory(
+    frame(50, 300, 2, (DATA, blob(1), 300), base=(blob(9), 65536))), frames=50, **IN_DATA)
+add("directory-base-cut-short", "directory", "truncated", pack_directory(ONE, DELTA)[:1 + len(ONE) + 14],
+    frames=140, **IN_DATA)
 add("directory-stored-frame-in-suite-0", "directory", "malformed", pack_directory(frame(10, 10, 0, (DATA, blob(1), 10))),
     kind=1, suite=0, frames=10)
 add("directory-frame-without-blobs", "directory", "malformed", pack_directory(
@@ -488,8 +504,10 @@ add("trailer-pack-above-256-mib", "trailer", "over_limit", trailer(length=1 << 4
 add("trailer-of-215-bytes", "trailer", "truncated", trailer()[:-1], pack=PACK)
 
 
-def segment(packs, frames, blobs, magic=b"varvseg1", repository=REPOSITORY, reserved=0, counts=None, filter=None):
-    """packs: (id, length, first frame, count, kind); frames: six numbers; blobs: (id, frame, offset, length, type)."""
+def segment(packs, frames, blobs, magic=b"varvseg1", repository=REPOSITORY, reserved=0, counts=None, filter=None,
+            bases=(), base_count=None):
+    """packs: (id, length, first frame, count, kind); frames: six numbers; blobs: (id, frame, offset, length, type);
+    bases: (frame, number, pack)."""
     if filter is None:
         blocks = max(1, -(-10 * len(blobs) // 512))
         filter = bytearray(64 * blocks)
@@ -501,10 +519,11 @@ def segment(packs, frames, blobs, magic=b"varvseg1", repository=REPOSITORY, rese
                 filter[64 * block + bit // 8] |= 1 << bit % 8
     body = b"".join(id + struct.pack("<QIIB7x", *rest) for id, *rest in packs)
     body += b"".join(struct.pack("<6I", *fields) for fields in frames)
+    body += b"".join(struct.pack("<II", *rest) + id for *rest, id in bases)
     body += b"".join(id + struct.pack("<IIIB3x", *rest) for id, *rest in blobs) + bytes(filter)
     pack_count, frame_count, blob_count = counts or (len(packs), len(frames), len(blobs))
     return (magic + struct.pack("<IIQQ", pack_count, frame_count, blob_count, len(filter)) + repository
-            + struct.pack("<QQ", 64 + len(body), reserved) + body)
+            + struct.pack("<QII", 64 + len(body), len(bases) if base_count is None else base_count, reserved) + body)
 
 
 PACKS = [(blob(0x10), 2000, 0, 2, 1), (blob(0x20), 1000, 2, 1, 2)]
@@ -526,7 +545,7 @@ add("segment-frames-numbered-with-a-gap", "segment", "malformed", segment(
 add("segment-frame-out-of-place", "segment", "malformed", segment(
     PACKS, [FRAMES[0], (0, 227, 416, 400, 0, 1), FRAMES[2]], BLOBS))
 add("segment-frame-behind-its-pack", "segment", "malformed", segment([(blob(0x10), 641, 0, 2, 1), PACKS[1]], FRAMES, BLOBS))
-add("segment-codec-reserved", "segment", "unsupported", segment(PACKS, [(0, 136, 90, 300, 2, 2)] + FRAMES[1:], BLOBS))
+add("segment-codec-3", "segment", "unsupported", segment(PACKS, [(0, 136, 90, 300, 3, 2)] + FRAMES[1:], BLOBS))
 add("segment-frame-above-16-mib", "segment", "over_limit", segment(
     PACKS, [(0, 136, 90, 16777217, 1, 2)] + FRAMES[1:], BLOBS))
 add("segment-blobs-out-of-order", "segment", "malformed", segment(PACKS, FRAMES, [BLOBS[1], BLOBS[0]] + BLOBS[2:]))
@@ -536,6 +555,23 @@ add("segment-blob-in-no-frame", "segment", "malformed", segment(PACKS, FRAMES, B
 add("segment-counts-that-do-not-add-up", "segment", "malformed", segment(PACKS, FRAMES, BLOBS, counts=(2, 3, 5)))
 add("segment-cut-short", "segment", "malformed", segment(PACKS, FRAMES, BLOBS)[:-1])
 add("segment-of-63-bytes", "segment", "truncated", segment(PACKS, FRAMES, BLOBS)[:63])
+
+# Frame 0 is plain, 1 and 2 are delta frames, in a pack of their own.
+TWICE = [(blob(0x10), 500, 0, 1, 1), (blob(0x20), 500, 1, 2, 1)]
+DELTAS = [(0, 136, 90, 100, 1, 1), (1, 136, 50, 100, 2, 1), (1, 186, 50, 100, 2, 1)]
+EACH = [(blob(number + 1), number, 0, 100, DATA) for number in range(3)]
+BASES = [(1, 0, blob(0x10)), (2, 65535, blob(0x30))]
+add("segment-delta-frames", "segment", "ok", segment(TWICE, DELTAS, EACH, bases=BASES))
+add("segment-delta-frame-without-base", "segment", "malformed", segment(TWICE, DELTAS, EACH, bases=BASES[:1]))
+add("segment-base-of-a-plain-frame", "segment", "malformed", segment(TWICE, DELTAS, EACH, bases=[(0, 0, blob(0x30)), BASES[1]]))
+add("segment-base-of-no-frame", "segment", "malformed", segment(TWICE, DELTAS, EACH, bases=[BASES[0], (3, 0, blob(0x10))]))
+add("segment-base-in-the-pack-of-its-delta-frame", "segment", "malformed", segment(
+    TWICE, DELTAS, EACH, bases=[(1, 1, blob(0x20)), BASES[1]]))
+add("segment-base-number-above-the-frames-of-a-pack", "segment", "malformed", segment(
+    TWICE, DELTAS, EACH, bases=[(1, 65536, blob(0x10)), BASES[1]]))
+add("segment-bases-out-of-order", "segment", "malformed", segment(TWICE, DELTAS, EACH, bases=BASES[::-1]))
+add("segment-bases-not-counted", "segment", "malformed", segment(TWICE, DELTAS, EACH, bases=BASES, base_count=0))
+add("segment-more-bases-than-frames", "segment", "over_limit", segment(TWICE, DELTAS, EACH, bases=BASES, base_count=4))
 
 for old in os.listdir(HERE):
     if old.endswith(".txt"):

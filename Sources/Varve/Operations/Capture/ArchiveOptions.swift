@@ -58,6 +58,9 @@ extension Archiver {
         public var compressionLevel = 1
         /// Decode every frame again before its pack is published.
         public var verifiesEncoding = true
+        /// Store pages of databases, and lists of them, as what changed since the parent snapshot, where that saves a
+        /// third.
+        public var storesDeltas = true
         /// Make no snapshot if the tree equals the parent's.
         public var skipsIfUnchanged = false
         /// Make a snapshot even if nothing was found.

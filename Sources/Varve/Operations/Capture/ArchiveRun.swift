@@ -77,6 +77,8 @@ final class ArchiveRun: Sendable {
     let lists: ListChecker
     /// The parent snapshot's trees, where size and modification time are enough; else nil.
     let parentTree: ParentTree?
+    /// What the parent snapshot has, for databases; nil if they are to be stored without it.
+    let parentContents: ParentContents?
     private let reached = Mutex<Set<[UInt8]>>([])
     private let linksKnown = Atomic(false)
     private let fileParameters: ChunkParameters
@@ -107,6 +109,8 @@ final class ArchiveRun: Sendable {
         let loader = repository.loader(index, searchesUnindexedPacks: false)
         lists = ListChecker(index: index, loader: loader)
         parentTree = Self.parentTree(options, caches, parent, loader)
+        parentContents = options.storesDeltas
+            ? parent.map { ParentContents(root: $0.manifest.treeRoot, loader: loader) } : nil
         fileParameters = try ChunkParameters(repository.config.chunker.file)
         largeParameters = try ChunkParameters(repository.config.chunker.large)
     }
@@ -177,6 +181,11 @@ final class ArchiveRun: Sendable {
     /// How files of a size are cut (FORMAT.md section 13).
     func parameters(forSize size: UInt64) -> ChunkParameters {
         size < repository.config.chunker.largeFrom ? fileParameters : largeParameters
+    }
+
+    /// How a database is cut; nil for any other file (FORMAT.md section 13).
+    func databaseParameters(_ descriptor: Int32, size: UInt64) -> ChunkParameters? {
+        size < UInt64(fileParameters.minimum) ? nil : DatabasePages.parameters(descriptor)
     }
 
     var totals: Counters { counters.withLock { $0 } }

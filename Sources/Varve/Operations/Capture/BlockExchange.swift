@@ -6,13 +6,16 @@ final class ChunkBlock: Sendable {
     // Written before the block is handed over, read by the one worker that takes it, freed with the block.
     nonisolated(unsafe) let memory: UnsafeMutableRawBufferPointer
     let chunks: [Range<Int>]
+    /// For each chunk the parent's page in its place; empty if there are none.
+    let predecessors: [BlobID?]
     /// The ids of the chunks, once they are stored.
     let ids = Mutex<[BlobID]?>(nil)
 
     /// Takes the memory over.
-    init(owning memory: UnsafeMutableRawBufferPointer, chunks: [Range<Int>]) {
+    init(owning memory: UnsafeMutableRawBufferPointer, chunks: [Range<Int>], predecessors: [BlobID?]) {
         self.memory = memory
         self.chunks = chunks
+        self.predecessors = predecessors
     }
 
     deinit { memory.deallocate() }

@@ -7,12 +7,16 @@ final class CaptureCrew: Sendable {
     private let commit: CaptureCommit
     private let context: PackWriterContext
     private let publisher: PackPublisher
+    /// For the bases of delta frames.
+    private let packs: PackReader
     private let workerCount: Int
 
     init(run: ArchiveRun, session: Session, publisher: PackPublisher, commit: CaptureCommit) throws(StoreError) {
         self.run = run
         self.commit = commit
         self.publisher = publisher
+        packs = PackReader(
+            backend: run.repository.backend, keys: run.repository.keys, repository: run.repository.id)
         let config = run.repository.config
         context = PackWriterContext(
             backend: run.repository.backend, session: session.id, keys: run.repository.keys,
@@ -72,7 +76,17 @@ final class CaptureCrew: Sendable {
         let tree = try PackWriter(context: context, kind: .treePack) { (pack) throws(StoreError) in
             try publisher.take(pack)
         }
-        return ArchiveWorker(run: run, content: ContentWriter(run: run, data: data, tree: tree))
+        var deltas: [DeltaWriter] = []
+        if run.parentContents != nil {
+            for (kind, writer) in [(FileKind.dataPack, data), (.treePack, tree)] {
+                deltas.append(
+                    DeltaWriter(context: context, kind: kind, index: run.index, packs: packs, writer: writer))
+            }
+        }
+        return ArchiveWorker(
+            run: run,
+            content: ContentWriter(
+                run: run, data: data, tree: tree, dataDeltas: deltas.first, treeDeltas: deltas.last))
     }
 
     private func drive(_ worker: ArchiveWorker) {

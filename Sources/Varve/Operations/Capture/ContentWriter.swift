@@ -32,6 +32,8 @@ final class ContentWriter {
         let start: Int
         let count: Int
         let file: Int
+        /// The parent's page in the place of a page.
+        let predecessor: BlobID?
     }
 
     static let readSize = 256 << 10
@@ -49,6 +51,9 @@ final class ContentWriter {
     /// Both nil in a dry run, which stores nothing.
     private let data: PackWriter?
     private let tree: PackWriter?
+    /// In front of these; nil where nothing is stored as what changed.
+    private let dataDeltas: DeltaWriter?
+    private let treeDeltas: DeltaWriter?
     private let listFanout: Int
     private let readSize: Int
 
@@ -59,15 +64,22 @@ final class ContentWriter {
     var chunks: [Chunk] = []
     var ids: [BlobID] = []
     var buffers: [UnsafeRawBufferPointer] = []
+    /// The parent's pages in the places of `buffers`; empty if there are none.
+    var predecessors: [BlobID?] = []
     private var contents: [FileBlobs] = []
     var zeros: ZeroChunk?
     /// The long file that is being read.
     var shared: SharedFile?
+    /// What the parent snapshot has of the file that is being read.
+    var pages: ParentPages?
     private(set) var newBlobCount: Int64 = 0
     var blobCount: Int64 = 0
     private(set) var addedBytes: UInt64 = 0
 
-    init(run: ArchiveRun, data: PackWriter?, tree: PackWriter?) {
+    init(
+        run: ArchiveRun, data: PackWriter?, tree: PackWriter?, dataDeltas: DeltaWriter? = nil,
+        treeDeltas: DeltaWriter? = nil
+    ) {
         self.run = run
         hasher = run.repository.keys.blobHasher
         chunker = run.repository.keys.chunker
@@ -76,6 +88,8 @@ final class ContentWriter {
         readSize = run.options.readLimit.map { Int(min(UInt64(Self.readSize), max(4_096, $0 / 8))) } ?? Self.readSize
         self.data = data
         self.tree = tree
+        self.dataDeltas = dataDeltas
+        self.treeDeltas = treeDeltas
         arena = .allocate(byteCount: Self.arenaSize, alignment: 64)
     }
 
@@ -95,7 +109,11 @@ final class ContentWriter {
     }
 
     /// Reads an open file or stream to its end. Its ids are complete after `flush`.
-    func read(_ descriptor: Int32, _ kind: Kind, parameters: ChunkParameters) throws(StoreError) -> FileRead {
+    ///
+    /// - Parameter parent: the pages of a database as the parent snapshot has them.
+    func read(
+        _ descriptor: Int32, _ kind: Kind, parameters: ChunkParameters, parent: ParentPages? = nil
+    ) throws(StoreError) -> FileRead {
         var expected: UInt64?
         var extents = Extents()
         if case .file(let stat) = kind {
@@ -104,8 +122,10 @@ final class ContentWriter {
             if stat.size >= Self.sparseLength, stat.blocks * 512 < stat.size { extents = Extents(of: descriptor) }
         }
         let file = contents.count
-        contents.append(FileBlobs())
+        contents.append(FileBlobs(parent: parent))
         uncut = used
+        pages = parent
+        defer { pages = nil }
         try reserve(for: parameters)
         guard let expected, expected >= Self.sharedLength, data != nil else {
             return try read(descriptor, file, parameters, expected: expected, isFile: kind.isFile, &extents)
@@ -186,29 +206,51 @@ final class ContentWriter {
     func finish(_ file: Int) throws(StoreError) -> FileContent {
         let blobs = contents[file]
         contents[file] = FileBlobs()
-        return try blobs.finish(fanout: listFanout) { (encoded) throws(StoreError) in try store(.list, encoded) }
+        return try blobs.finish(fanout: listFanout) { (encoded) throws(StoreError) in
+            try storeList(encoded, blobs.parent)
+        }
+    }
+
+    /// Stores a list blob of a file, the first level of a database's as what changed since the parent snapshot.
+    private func storeList(_ bytes: [UInt8], _ parent: ParentPages?) throws(StoreError) -> BlobID {
+        guard let parent, BlobListNode.level(of: bytes) == 0 else { return try store(.list, bytes) }
+        return try store(.list, bytes, after: parent.nextLeaf())
     }
 
     /// Stores a tree, list or treelist blob unless the repository has it.
-    func store(_ type: BlobType, _ bytes: [UInt8]) throws(StoreError) -> BlobID {
+    ///
+    /// - Parameter predecessor: an earlier state of it.
+    func store(
+        _ type: BlobType, _ bytes: [UInt8], after predecessor: BlobID? = nil
+    ) throws(StoreError) -> BlobID {
         let id = hasher.id(type, bytes)
         blobCount += 1
         if run.index.claim(id) {
             newBlobCount += 1
             addedBytes += UInt64(bytes.count)
-            try bytes.withBytes { (bytes) throws(StoreError) in try tree?.add(type, id, bytes) }
+            try bytes.withBytes { (bytes) throws(StoreError) in
+                if let predecessor, let treeDeltas {
+                    try treeDeltas.add(type, id, bytes, after: predecessor)
+                } else {
+                    try tree?.add(type, id, bytes)
+                }
+            }
         }
         return id
     }
 
     /// Finishes what the pack writers hold.
     func finishPacks() throws(StoreError) {
+        try dataDeltas?.flush()
+        try treeDeltas?.flush()
         try data?.flush()
         try tree?.flush()
     }
 
     /// Drops what the pack writers hold.
     func abandonPacks() {
+        dataDeltas?.abandon()
+        treeDeltas?.abandon()
         data?.abandon()
         tree?.abandon()
     }
@@ -217,7 +259,7 @@ final class ContentWriter {
         while uncut < used {
             let rest = UnsafeRawBufferPointer(rebasing: arena[uncut..<used])
             guard let count = chunker.nextCut(in: rest, parameters: parameters, isFinal: isFinal) else { return }
-            chunks.append(Chunk(start: uncut, count: count, file: file))
+            chunks.append(Chunk(start: uncut, count: count, file: file, predecessor: pages?.next()))
             uncut += count
             // With less than a whole chunk left the search would begin again with every read.
             if !isFinal && used - uncut < parameters.maximum { return }
@@ -231,7 +273,10 @@ final class ContentWriter {
             return
         }
         buffers.removeAll(keepingCapacity: true)
+        predecessors.removeAll(keepingCapacity: true)
+        let hasPredecessors = chunks.contains { $0.predecessor != nil }
         for chunk in chunks {
+            if hasPredecessors { predecessors.append(chunk.predecessor) }
             buffers.append(UnsafeRawBufferPointer(rebasing: arena[chunk.start..<chunk.start + chunk.count]))
         }
         try storeBuffers()
@@ -254,12 +299,19 @@ final class ContentWriter {
         for (position, buffer) in buffers.enumerated() where run.index.claim(ids[position]) {
             newBlobCount += 1
             addedBytes += UInt64(buffer.count)
-            try data?.add(.data, ids[position], buffer)
+            if let dataDeltas, !predecessors.isEmpty, let predecessor = predecessors[position] {
+                try dataDeltas.add(.data, ids[position], buffer, after: predecessor)
+            } else {
+                try data?.add(.data, ids[position], buffer)
+            }
         }
     }
 
     func append(_ id: BlobID, to file: Int) throws(StoreError) {
-        try contents[file].append(id, fanout: listFanout) { (encoded) throws(StoreError) in try store(.list, encoded) }
+        let parent = contents[file].parent
+        try contents[file].append(id, fanout: listFanout) { (encoded) throws(StoreError) in
+            try storeList(encoded, parent)
+        }
     }
 
     /// Makes sure that a whole chunk and a read fit.

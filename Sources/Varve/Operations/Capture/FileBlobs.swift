@@ -7,6 +7,10 @@ struct FileBlobs {
 
     private var ids: [BlobID] = []
     private var builder: ListBuilder?
+    /// Of a database, as the parent snapshot has it.
+    let parent: ParentPages?
+
+    init(parent: ParentPages? = nil) { self.parent = parent }
 
     /// Appends an id; `store` stores a list blob.
     mutating func append(

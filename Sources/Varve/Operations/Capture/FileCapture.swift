@@ -199,7 +199,7 @@ extension ArchiveWorker {
             }
             var read: ContentWriter.FileRead?
             if writesBlobs {
-                read = try content.read(descriptor, .file(stat), parameters: run.parameters(forSize: stat.size))
+                read = try readContent(descriptor, stat, path)
                 counters.bytesRead += read?.readCount ?? 0
                 if let error = read?.error {
                     run.report(path(), "read", error)
@@ -223,6 +223,17 @@ extension ArchiveWorker {
                 file: size > 0 ? read?.file : nil, flags: cacheFlags | StatCache.Entry.readFlag)
         }
         return nil
+    }
+
+    /// Reads a file, databases by their pages and beside what the parent snapshot has of them.
+    private func readContent(
+        _ descriptor: Int32, _ stat: FileStat, _ path: [UInt8]
+    ) throws(StoreError) -> ContentWriter.FileRead {
+        guard let parameters = run.databaseParameters(descriptor, size: stat.size) else {
+            return try content.read(descriptor, .file(stat), parameters: run.parameters(forSize: stat.size))
+        }
+        return try content.read(
+            descriptor, .file(stat), parameters: parameters, parent: run.parentContents?.pages(at: path))
     }
 
     private func reportChange(_ path: [UInt8]) {

@@ -42,6 +42,7 @@ extension ContentWriter {
         // The cutter looks `maximum` bytes ahead; what follows a hole must not matter.
         let times = (count - UInt64(parameters.maximum)) / UInt64(chunk.length) + 1
         blobCount += Int64(times)
+        pages?.skip(times)
         if let shared {
             shared.parts.append(.repeated(chunk.id, times))
         } else {
@@ -58,6 +59,7 @@ extension ContentWriter {
         let all = UnsafeRawBufferPointer(memory)
         let length = chunker.nextCut(in: all, parameters: parameters, isFinal: false) ?? parameters.maximum
         buffers = [UnsafeRawBufferPointer(rebasing: all[..<length])]
+        predecessors = []
         try storeBuffers()
         blobCount -= 1
         let chunk = ZeroChunk(parameters: parameters, length: length, id: ids[0])

@@ -20,22 +20,31 @@ extension ContentWriter {
     /// Leaves the chunks to a worker that has nothing to do, or stores them if there is none.
     func handOver(_ shared: SharedFile) throws(StoreError) {
         let ranges = chunks.map { $0.start..<$0.start + $0.count }
+        let predecessors = pages == nil ? [] : chunks.map(\.predecessor)
         let wanted = shared.exchange.helpersToAskFor(idle: run.stack.idleCount)
         if wanted > 0 { run.stack.push(Array(repeating: .help(shared.exchange), count: wanted)) }
         if shared.exchange.isWanted {
             chunks.removeAll(keepingCapacity: true)
-            let block = ChunkBlock(owning: replaceArena(count: arena.count, keepsOld: true), chunks: ranges)
+            let block = ChunkBlock(
+                owning: replaceArena(count: arena.count, keepsOld: true), chunks: ranges, predecessors: predecessors)
             shared.parts.append(.block(block))
             shared.exchange.leave(block)
         } else {
-            shared.parts.append(.stored(try stored(UnsafeRawBufferPointer(arena), ranges)))
+            shared.parts.append(.stored(try stored(UnsafeRawBufferPointer(arena), ranges, predecessors)))
             chunks.removeAll(keepingCapacity: true)
             moveUncut()
         }
         try takeIn(shared)
     }
 
-    private func stored(_ memory: UnsafeRawBufferPointer, _ ranges: [Range<Int>]) throws(StoreError) -> [BlobID] {
+    private func stored(_ block: ChunkBlock) throws(StoreError) -> [BlobID] {
+        try stored(UnsafeRawBufferPointer(block.memory), block.chunks, block.predecessors)
+    }
+
+    private func stored(
+        _ memory: UnsafeRawBufferPointer, _ ranges: [Range<Int>], _ predecessors: [BlobID?]
+    ) throws(StoreError) -> [BlobID] {
+        self.predecessors = predecessors
         buffers = ranges.map { UnsafeRawBufferPointer(rebasing: memory[$0]) }
         try storeBuffers()
         return ids
@@ -65,7 +74,7 @@ extension ContentWriter {
     func finishShared(_ shared: SharedFile) throws(StoreError) {
         if !chunks.isEmpty { try handOver(shared) }
         while let block = shared.exchange.takeBack() {
-            let ids = try stored(UnsafeRawBufferPointer(block.memory), block.chunks)
+            let ids = try stored(block)
             block.ids.withLock { $0 = ids }
         }
         try shared.exchange.waitForHelpers()
@@ -76,7 +85,7 @@ extension ContentWriter {
     func help(_ exchange: BlockExchange) throws(StoreError) {
         while let block = exchange.take() {
             do throws(StoreError) {
-                exchange.done(block, try stored(UnsafeRawBufferPointer(block.memory), block.chunks))
+                exchange.done(block, try stored(block))
             } catch {
                 exchange.failed(error)
                 throw error

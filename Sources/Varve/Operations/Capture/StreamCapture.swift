@@ -19,8 +19,15 @@ extension ArchiveWorker {
         var blobs = FileContent.empty
         var size: UInt64 = 0
         if writesBlobs {
-            let parameters = try ChunkParameters(run.repository.config.chunker.stream)
-            let read = try content.read(stream.descriptor, .stream, parameters: parameters)
+            // A stream may be a database copied into a file.
+            var database: ChunkParameters?
+            if let stat = try? FileStat.of(stream.descriptor), stat.isRegular {
+                database = run.databaseParameters(stream.descriptor, size: stat.size)
+            }
+            var parameters = try ChunkParameters(run.repository.config.chunker.stream)
+            if let database { parameters = database }
+            let parent = database == nil ? nil : run.parentContents?.pages(at: stream.path)
+            let read = try content.read(stream.descriptor, .stream, parameters: parameters, parent: parent)
             if let error = read.error { throw error.at(stream.path) }
             try stream.finish()
             try content.flush()

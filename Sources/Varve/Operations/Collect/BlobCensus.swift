@@ -49,6 +49,10 @@ package final class BlobCensus: Sendable {
     /// Index files and ends of packs that cannot be read: while there are any, nobody knows what may go.
     package let problems: [StoreError]
     let frames: [Frame]
+    /// The bases of delta frames, by the numbers of these.
+    let bases: [Int: FrameBase]
+    /// The numbers of the frames that `bases` name, of those that some directory tells.
+    let baseFrames: [Int: Int]
     let table: PlaceTable
     private let packNumbers: [PackID: Int]
 
@@ -75,6 +79,8 @@ package final class BlobCensus: Sendable {
         self.problems = problems
         packNumbers = builder.packNumbers
         frames = builder.frames
+        bases = builder.bases
+        baseFrames = builder.baseFrames()
         packs = builder.packs.map { pack in
             var pack = pack
             let entry = listing[pack.id]
@@ -119,7 +125,7 @@ package final class BlobCensus: Sendable {
             frames.append(
                 PackFrame(
                     storedLength: Int(frame.storedLength), rawLength: Int(frame.rawLength), codec: frame.codec,
-                    blobs: blobs))
+                    base: bases[number], blobs: blobs))
         }
         return SegmentPack(id: pack.id, kind: pack.kind, length: pack.length, directory: PackDirectory(frames: frames))
     }
@@ -142,7 +148,38 @@ package final class BlobCensus: Sendable {
         return FrameLocation(
             pack: pack.id, kind: pack.kind, packLength: pack.length, number: number - pack.frames.lowerBound,
             offset: Int(frame.offset), storedLength: Int(frame.storedLength), rawLength: Int(frame.rawLength),
-            codec: frame.codec)
+            codec: frame.codec, base: bases[number])
+    }
+
+    /// Where the frame lies that a base names; nil if no directory tells.
+    func frameLocation(_ base: FrameBase, _ kind: FileKind) -> FrameLocation? {
+        guard let frames = packNumbers[base.pack].map({ packs[$0].frames }), base.number < frames.count else {
+            return nil
+        }
+        return location(ofFrame: frames.lowerBound + base.number)
+    }
+
+    /// Whether a frame can be read where only some packs count: its own does, and so does that of its base.
+    ///
+    /// - Parameter packs: for each pack whether it counts.
+    func counts(frame: Int, _ packs: [Bool]) -> Bool {
+        guard packs[Int(frames[frame].pack)] else { return false }
+        guard frames[frame].codec == .zstdDelta else { return true }
+        return baseFrames[frame].map { packs[Int(frames[$0].pack)] } ?? false
+    }
+
+    /// Whether there are delta frames in a pack.
+    func hasDeltas(_ pack: Pack) -> Bool {
+        !bases.isEmpty && frames[pack.frames].contains { $0.codec == .zstdDelta }
+    }
+
+    /// The frames that are bases of delta frames with a position in a set.
+    func neededBases(of positions: (Int) -> Bool) -> Set<Int> {
+        var needed: Set<Int> = []
+        for (frame, base) in baseFrames where !needed.contains(base) {
+            if self.positions(inFrame: frame).contains(where: positions) { needed.insert(base) }
+        }
+        return needed
     }
 }
 
@@ -163,6 +200,7 @@ extension Array {
 struct CensusBuilder: ~Copyable {
     private(set) var packs: [BlobCensus.Pack] = []
     private(set) var frames: [BlobCensus.Frame] = []
+    private(set) var bases: [Int: FrameBase] = [:]
     private(set) var packNumbers: [PackID: Int] = [:]
     private let columns: PlaceColumns
 
@@ -189,6 +227,7 @@ struct CensusBuilder: ~Copyable {
             let first = frames.count
             let firstPosition = base + source.firstEntry
             for frame in source.frames {
+                if let base = frame.location.base { bases[frames.count] = base }
                 frames.append(
                     BlobCensus.Frame(
                         pack: UInt32(packs.count), offset: UInt32(frame.location.offset),
@@ -213,6 +252,7 @@ struct CensusBuilder: ~Copyable {
         var position = base
         var offset = PackLayout.firstFrameOffset
         for frame in pack.directory.frames {
+            if let base = frame.base { bases[frames.count] = base }
             frames.append(
                 BlobCensus.Frame(
                     pack: UInt32(packs.count), offset: UInt32(offset), storedLength: UInt32(frame.storedLength),
@@ -224,6 +264,19 @@ struct CensusBuilder: ~Copyable {
             }
         }
         append(pack.id, pack.kind, pack.length, first, base..<position, isNamed: false)
+    }
+
+    /// The numbers of the frames that are bases, by those of their delta frames; a base that is none has none.
+    func baseFrames() -> [Int: Int] {
+        var found: [Int: Int] = [:]
+        for (frame, base) in bases {
+            guard let pack = packNumbers[base.pack].map({ packs[$0] }), base.number < pack.frames.count,
+                pack.kind == packs[Int(frames[frame].pack)].kind, pack.id != packs[Int(frames[frame].pack)].id
+            else { continue }
+            let number = pack.frames.lowerBound + base.number
+            if frames[number].codec != .zstdDelta { found[frame] = number }
+        }
+        return found
     }
 
     /// Builds the look-up by id.

@@ -3,7 +3,8 @@ package import VarveFormat
 /// What a collection does with the packs: which go, which are rewritten, and which place of each live blob counts.
 ///
 /// Waste is counted in plaintext bytes: those of dead blobs, and those of live ones that count elsewhere. A plan that
-/// was carried out leaves at most the waste that the options allow, and the next one finds nothing to do.
+/// was carried out leaves at most the waste that the options allow, and the next one finds nothing to do. Dead blobs in
+/// frames that delta frames need are waste that no plan can reach.
 package struct CollectionPlan: Sendable {
     /// Packs without any live blob.
     package private(set) var unreferenced: [PackID] = []
@@ -31,6 +32,8 @@ package struct CollectionPlan: Sendable {
     let kept: BitSet
     /// By number: the frames of rewritten packs that move as they are.
     private(set) var movedFrames: BitSet
+    /// Frames that delta frames with places that count need: they stay whole, or move as they are.
+    let neededBases: Set<Int>
 
     /// Index files of fewer bytes are merged if there are more than `fewIndexFiles` of them.
     static let smallIndexFile = 1 << 20
@@ -54,12 +57,14 @@ package struct CollectionPlan: Sendable {
         let rewriting = RewriteChoice(choice, options, config)
         choice.preferPacks { !rewriting.packs.contains($0) }
         kept = choice.kept
+        neededBases = choice.neededBases
+        let held = choice.heldBytes(neededBases)
         movedFrames = BitSet(limit: census.frames.count)
         var moved: UInt64 = 0
         for (number, pack) in census.packs.enumerated() where pack.isListed && !condemned.contains(pack.id) {
             let bytes = choice.keptBytes[number]
             let unused = pack.rawBytes - bytes
-            if bytes == 0 {
+            if bytes + held[number] == 0 {
                 // A pack that is not as long as it should be counts for nothing, but may be all that is left of a blob.
                 guard pack.isPresent || !choice.hasLiveBlobs[number] else { continue }
                 bytesFreed += pack.length
@@ -86,7 +91,14 @@ package struct CollectionPlan: Sendable {
         let rawLength = choice.census.frames[frame].rawLength
         let bytes = choice.keptBytes(inFrame: frame)
         let unused = UInt64(rawLength) - bytes
-        guard bytes > 0, Double(unused) <= tolerance * Double(rawLength), choice.canMoveWhole(frame) else {
+        if neededBases.contains(frame) {
+            movedFrames.insert(frame)
+            bytesUnusedKept += unused
+            return UInt64(choice.census.frames[frame].storedLength)
+        }
+        guard bytes > 0, Double(unused) <= tolerance * Double(rawLength), choice.canMoveWhole(frame),
+            choice.census.bases[frame] == nil
+        else {
             return choice.storedKeptBytes(inFrame: frame)
         }
         movedFrames.insert(frame)

@@ -25,6 +25,18 @@ final class PackAssembler: Sendable {
         output.count(moved: isMade ? 0 : 1, made: isMade ? 1 : 0)
     }
 
+    func appendDelta(
+        _ frame: FrameEncoder.Frame, base: FrameBase, rawLength: Int, _ blobs: [PackBlob], isMade: Bool
+    ) throws(StoreError) {
+        try lock.withLock { _ throws(StoreError) in
+            try writer.appendDelta(frame, base: base, rawLength: rawLength, blobs)
+        }
+        output.count(moved: isMade ? 0 : 1, made: isMade ? 1 : 0)
+    }
+
+    /// Where a frame is now that is the base of delta frames; nil if it did not move.
+    func place(ofBase frame: Int) -> FrameBase? { output.place(ofBase: frame) }
+
     func finish() throws(StoreError) {
         try lock.withLock { _ throws(StoreError) in try writer.flush() }
     }
@@ -66,20 +78,41 @@ final class FrameMover {
                 try assembler.append(encoded, rawLength: rawLength, try blobs(positions), isMade: false)
             }
             // Perhaps its blobs are whole elsewhere.
-            if !isMoved { return try make([positions.filter(layout.kept.contains)]) }
+            if !isMoved {
+                return try make([positions.filter { layout.bases.contains(frame) || layout.kept.contains($0) }])
+            }
             return Int(census.frames[frame].rawLength)
+        case .delta(let frame): return try moveDelta(frame)
         }
+    }
+
+    /// Moves a delta frame, without its blobs that do not count.
+    private func moveDelta(_ frame: Int) throws(StoreError) -> Int {
+        let all = Array(census.positions(inFrame: frame))
+        let positions = all.filter { layout.kept.contains($0) }
+        guard let old = census.baseFrames[frame], let stored = census.bases[frame] else { return try make([positions]) }
+        let base = assembler.place(ofBase: old) ?? stored
+        if positions.count == all.count {
+            let isMoved = try reader.readWhole(frame) { encoded, rawLength throws(StoreError) in
+                try assembler.appendDelta(encoded, base: base, rawLength: rawLength, try blobs(all), isMade: false)
+            }
+            return isMoved ? Int(census.frames[frame].rawLength) : try make([positions])
+        }
+        guard let bytes = try? reader.readBase(old) else { return try make([positions]) }
+        let length = try gatherAnew(positions)
+        let raw = UnsafeRawBufferPointer(rebasing: memory[..<length])
+        try bytes.withBytes { bytes throws(StoreError) in
+            let encoded = try encoder.encodeDelta(raw, base: bytes)
+            try checker?.check(encoded, raw, base: bytes)
+            try assembler.appendDelta(encoded, base: base, rawLength: length, try blobs(positions), isMade: true)
+        }
+        return length
     }
 
     /// Makes frames of these positions.
     private func make(_ frames: [[Int]]) throws(StoreError) -> Int {
         let lengths = frames.map { $0.reduce(0) { $0 + census.table.length($1) } }
-        let total = lengths.reduce(0, +)
-        if memory.count < total {
-            memory.deallocate()
-            memory = UnsafeMutableRawBufferPointer.allocate(byteCount: total, alignment: 64)
-        }
-        try gather(frames.flatMap(\.self))
+        let total = try gatherAnew(frames.flatMap(\.self))
         var start = 0
         for (frame, length) in zip(frames, lengths) {
             let raw = UnsafeRawBufferPointer(rebasing: memory[start..<start + length])
@@ -88,6 +121,17 @@ final class FrameMover {
             try assembler.append(encoded, rawLength: length, try blobs(frame), isMade: true)
             start += length
         }
+        return total
+    }
+
+    /// Reads blobs into the memory, in the order given, and returns their length.
+    private func gatherAnew(_ positions: [Int]) throws(StoreError) -> Int {
+        let total = positions.reduce(0) { $0 + census.table.length($1) }
+        if memory.count < total {
+            memory.deallocate()
+            memory = UnsafeMutableRawBufferPointer.allocate(byteCount: total, alignment: 64)
+        }
+        try gather(positions)
         return total
     }
 

@@ -20,7 +20,7 @@ struct LayoutOrder {
         self.census = census
         self.wanted = wanted
         packs = PackReader(backend: repository.backend, keys: repository.keys, repository: repository.id)
-        frames = try FrameReader(suite: repository.keys.suite)
+        frames = try FrameReader(packs, findBase: census.frameLocation)
         visited = BitSet(limit: census.count)
         order.reserveCapacity(wanted.count)
     }

@@ -41,12 +41,14 @@ package struct LiveBlobs: Sendable {
         var positions = BitSet(limit: other.count)
         /// By first position in this census.
         var found = BitSet(limit: census.count)
-        for pack in other.packs {
-            for position in pack.positions {
+        let isPresent = other.packs.map(\.isPresent)
+        for frame in other.frames.indices {
+            let counts = other.counts(frame: frame, isPresent)
+            for position in other.positions(inFrame: frame) {
                 let (id, type) = (try other.table.id(position), other.table.type(position))
                 guard let known = try census.table.position(of: id, type), contains(known) else { continue }
                 positions.insert(position)
-                if pack.isPresent { found.insert(known) }
+                if counts { found.insert(known) }
             }
         }
         guard found.count == count else { return nil }
@@ -56,16 +58,25 @@ package struct LiveBlobs: Sendable {
     /// Whether the blob at a position is live; it is so at all its positions.
     package func contains(_ position: Int) -> Bool { positions.contains(position) }
 
-    /// Those packs that may be removed: every live blob in them also lies in a present pack that is neither one of them
-    /// nor condemned.
+    /// Those packs that may be removed: every live blob in them, and in delta frames whose bases they hold, also lies
+    /// in a present pack that is neither one of them nor condemned, and if it lies in a delta frame there, so does the
+    /// base.
     package func removable(_ packs: Set<PackID>, condemned: Set<PackID>) -> Set<PackID> {
         let counts = census.packs.map { $0.isPresent && !packs.contains($0.id) && !condemned.contains($0.id) }
+        func isDispensable(_ position: Int) -> Bool {
+            guard contains(position) else { return true }
+            return census.positions(sameAs: position).contains {
+                census.counts(frame: census.frame(ofPosition: $0), counts)
+            }
+        }
+        var dependents: [Int: [Int]] = [:]
+        for (frame, base) in census.baseFrames { dependents[Int(census.frames[base].pack), default: []].append(frame) }
         return packs.filter { id in
             guard let number = census.packNumber(of: id), census.packs[number].isPresent else { return true }
-            return census.packs[number].positions.allSatisfy { position in
-                guard contains(position) else { return true }
-                return census.positions(sameAs: position).contains { counts[census.packNumber(ofPosition: $0)] }
-            }
+            return census.packs[number].positions.allSatisfy(isDispensable)
+                && (dependents[number] ?? []).allSatisfy { frame in
+                    census.positions(inFrame: frame).allSatisfy(isDispensable)
+                }
         }
     }
 }

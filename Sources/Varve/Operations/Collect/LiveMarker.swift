@@ -29,7 +29,7 @@ final class LiveMarker: Sendable {
     private let packs: PackReader
     private let threads: Int
     private let progress: Progress
-    /// Positions in present packs that count.
+    /// Positions in present packs that count, in delta frames only where the pack of the base does too.
     private let usable: BitSet
     private let state: Mutex<State>
 
@@ -40,6 +40,10 @@ final class LiveMarker: Sendable {
         self.progress = progress
         var usable = BitSet(limit: census.count)
         for pack in census.packs where pack.isPresent && !avoided.contains(pack.id) { usable.insert(pack.positions) }
+        let counts = census.packs.map { $0.isPresent && !avoided.contains($0.id) }
+        for frame in census.bases.keys where !census.counts(frame: frame, counts) {
+            for position in census.positions(inFrame: frame) { usable.remove(position) }
+        }
         self.usable = usable
         state = Mutex(State(live: BitSet(limit: census.count)))
     }

@@ -10,6 +10,8 @@ struct MoveLayout {
     enum Task {
         /// A frame that moves as it is: by its number.
         case whole(Int)
+        /// A delta frame, after its base has moved: by its number.
+        case delta(Int)
         /// Frames to be made, by their numbers in `made`.
         case made(Range<Int>)
     }
@@ -17,41 +19,70 @@ struct MoveLayout {
     let census: BlobCensus
     /// By position: the places that count.
     let kept: BitSet
+    /// By number: the frames that delta frames need.
+    let bases: Set<Int>
     /// The positions that go into new frames, in the order of their bytes.
     private(set) var sequence: [UInt32] = []
     /// For each new frame its part of `sequence`.
     private(set) var made: [Range<Int>] = []
     private(set) var tasks: [Task] = []
+    /// What is done after all `tasks`.
+    private(set) var deltaTasks: [Task] = []
     private(set) var rawBytes: UInt64 = 0
 
-    /// Frames of the packs that move as they are, and positions of those that do not.
-    static func split(_ census: BlobCensus, _ plan: CollectionPlan) -> (whole: [Int], loose: BitSet) {
+    /// What of the packs to be rewritten goes which way.
+    struct Parts {
+        /// Frames that move as they are.
         var whole: [Int] = []
-        var loose = BitSet(limit: census.count)
+        /// Delta frames: of these packs, and of others if their base lies in these.
+        var deltas: [Int] = []
+        /// Frames that delta frames need.
+        var bases: Set<Int> = []
+        /// Positions in frames that do not stay together.
+        var loose: BitSet
+    }
+
+    /// Divides what a plan rewrites.
+    static func split(_ census: BlobCensus, _ plan: CollectionPlan) -> Parts {
+        var parts = Parts(bases: plan.neededBases, loose: BitSet(limit: census.count))
+        let rewritten = Set(plan.rewrite.compactMap { census.packNumber(of: $0) })
         for pack in plan.rewrite {
             guard let number = census.packNumber(of: pack) else { continue }
             for frame in census.packs[number].frames {
                 let positions = census.positions(inFrame: frame)
-                if plan.movedFrames.contains(frame) {
-                    whole.append(frame)
+                if census.baseFrames[frame] != nil {
+                    if positions.contains(where: { plan.kept.contains($0) }) { parts.deltas.append(frame) }
+                } else if plan.movedFrames.contains(frame) {
+                    parts.whole.append(frame)
                 } else {
-                    for position in positions where plan.kept.contains(position) { loose.insert(position) }
+                    for position in positions where plan.kept.contains(position) { parts.loose.insert(position) }
                 }
             }
         }
-        return (whole, loose)
+        for (frame, base) in census.baseFrames
+        where rewritten.contains(Int(census.frames[base].pack)) && !rewritten.contains(Int(census.frames[frame].pack)) {
+            let isKept = census.positions(inFrame: frame).contains { plan.kept.contains($0) }
+            if isKept { parts.deltas.append(frame) }
+        }
+        // Those of one base one after the other.
+        parts.deltas.sort { (census.baseFrames[$0] ?? 0, $0) < (census.baseFrames[$1] ?? 0, $1) }
+        return parts
     }
 
     /// - Parameters:
     ///   - kept: the places that count.
-    ///   - whole: frames that move as they are.
+    ///   - parts: what moves as it is.
     ///   - order: positions of the other blobs, in path order.
     ///   - kind: of the packs; what belongs in others is left out.
-    init(_ census: BlobCensus, kind: FileKind, kept: BitSet, whole: [Int], order: [UInt32]) {
+    init(_ census: BlobCensus, kind: FileKind, kept: BitSet, _ parts: Parts, order: [UInt32]) {
         self.census = census
         self.kept = kept
-        let copied = whole.filter { census.packs[Int(census.frames[$0].pack)].kind == kind }
-        rawBytes = copied.reduce(0) { $0 + UInt64(census.frames[$1].rawLength) }
+        bases = parts.bases
+        func isOfKind(_ frame: Int) -> Bool { census.packs[Int(census.frames[frame].pack)].kind == kind }
+        let copied = parts.whole.filter(isOfKind)
+        let deltas = parts.deltas.filter(isOfKind)
+        deltaTasks = deltas.map { .delta($0) }
+        rawBytes = (copied + deltas).reduce(0) { $0 + UInt64(census.frames[$1].rawLength) }
         cut(order.filter { kind.holds(census.table.type(Int($0))) }, limit: PackWriter.frameLength(kind))
         tasks = Self.alternate(copied.map { .whole($0) }, batches())
     }

@@ -45,36 +45,42 @@ package struct PackMover {
     ///   ended; `interrupted`; what the storage throws.
     package func run() throws(StoreError) -> Outcome {
         let census = live.census
-        let (whole, loose) = MoveLayout.split(census, plan)
-        let order = try LayoutOrder.of(loose, in: live, repository: repository, progress: progress)
+        let parts = MoveLayout.split(census, plan)
+        let order = try LayoutOrder.of(parts.loose, in: live, repository: repository, progress: progress)
         let layouts = [FileKind.dataPack, .treePack].map {
-            MoveLayout(census, kind: $0, kept: plan.kept, whole: whole, order: order)
+            MoveLayout(census, kind: $0, kept: plan.kept, parts, order: order)
         }
         progress.update { values in
             values.phase = "rewriting"
             values.bytesTotal = layouts.reduce(0) { $0 + $1.rawBytes }
         }
-        let output = try MoveOutput(repository, session, options)
+        let rewritten = Set(plan.rewrite)
+        let moving = plan.neededBases.filter { rewritten.contains(census.packs[Int(census.frames[$0].pack)].id) }
+        let output = try MoveOutput(repository, session, options, places: try MovedBases(census, moving))
         defer { output.close() }
-        for (layout, kind) in zip(layouts, [FileKind.dataPack, .treePack]) where !layout.tasks.isEmpty {
-            try move(layout, kind, output)
+        for (layout, kind) in zip(layouts, [FileKind.dataPack, .treePack]) {
+            // Delta frames name the packs of their bases, which have their names only when they are whole.
+            if !layout.tasks.isEmpty { try move(layout, layout.tasks, kind, output) }
+            if !layout.deltaTasks.isEmpty { try move(layout, layout.deltaTasks, kind, output) }
         }
         return try output.finish()
     }
 
-    private func move(_ layout: MoveLayout, _ kind: FileKind, _ output: MoveOutput) throws(StoreError) {
+    private func move(
+        _ layout: MoveLayout, _ tasks: [MoveLayout.Task], _ kind: FileKind, _ output: MoveOutput
+    ) throws(StoreError) {
         let packs = PackReader(backend: repository.backend, keys: repository.keys, repository: repository.id)
         let assembler = try PackAssembler(output, kind)
         let (options, progress) = (options, progress)
         do throws(StoreError) {
             try WorkList.run(
-                layout.tasks.count, threads: repository.threadCount,
+                tasks.count, threads: repository.threadCount,
                 makeWorker: { () throws(StoreError) in
                     try FrameMover(layout, packs: packs, options: options, assembler: assembler)
                 }
             ) { (mover, number) throws(StoreError) in
                 try progress.check()
-                let length = try mover.move(layout.tasks[number])
+                let length = try mover.move(tasks[number])
                 progress.update { $0.bytesDone += UInt64(length) }
             }
             try assembler.finish()
@@ -94,14 +100,18 @@ final class MoveOutput: Sendable {
     private struct State {
         var outcome = PackMover.Outcome()
         var waitingBlobs = 0
+        var places: MovedBases
     }
 
     let context: PackWriterContext
     private let publisher: PackPublisher
     private let index: IndexWriter
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
-    init(_ repository: Repository, _ session: Session, _ options: CollectOptions) throws(StoreError) {
+    init(
+        _ repository: Repository, _ session: Session, _ options: CollectOptions, places: MovedBases
+    ) throws(StoreError) {
+        state = Mutex(State(places: places))
         context = PackWriterContext(
             backend: repository.backend, session: session.id, keys: repository.keys, repository: repository.id,
             dataPackBytes: repository.config.packBytes, treePackBytes: repository.config.treePackBytes,
@@ -116,12 +126,16 @@ final class MoveOutput: Sendable {
         try publisher.take(pack)
         let isMuch = state.withLock { state in
             state.outcome.packs.append(pack.id)
+            state.places.take(pack)
             state.outcome.byteCount += pack.length
             state.waitingBlobs += blobs
             return state.waitingBlobs > Self.blobLimit
         }
         if isMuch { try publish() }
     }
+
+    /// Where a frame is now that is the base of delta frames; nil if it did not move.
+    func place(ofBase frame: Int) -> FrameBase? { state.withLock { $0.places.places[frame] } }
 
     func count(moved: Int, made: Int) {
         state.withLock { state in

@@ -3,7 +3,8 @@ import VarveFormat
 /// Of each live blob the one place that counts.
 ///
 /// A blob with several places counts in a pack that no record condemns, and there in the one that is in use most: so
-/// that duplicates gather in few packs and the others become free.
+/// that duplicates gather in few packs and the others become free. A place in a delta frame comes after one in a plain
+/// frame: it needs its base too.
 struct PlaceChoice {
     let census: BlobCensus
     private let live: LiveBlobs
@@ -15,6 +16,8 @@ struct PlaceChoice {
     private(set) var keptBytes: [UInt64]
     /// By position.
     private(set) var kept: BitSet
+    /// Positions in delta frames whose bases lie in packs that are no candidates.
+    private let baseless: BitSet
 
     init(_ census: BlobCensus, _ live: LiveBlobs, condemned: Set<PackID>) {
         self.census = census
@@ -23,6 +26,12 @@ struct PlaceChoice {
         hasLiveBlobs = [Bool](repeating: false, count: census.packs.count)
         keptBytes = [UInt64](repeating: 0, count: census.packs.count)
         kept = BitSet(limit: census.count)
+        var baseless = BitSet(limit: census.count)
+        for frame in census.bases.keys
+        where isCandidate[Int(census.frames[frame].pack)] && !census.counts(frame: frame, isCandidate) {
+            baseless.insert(census.positions(inFrame: frame))
+        }
+        self.baseless = baseless
         keepSingle(live)
         keepDuplicates(live)
     }
@@ -34,7 +43,8 @@ struct PlaceChoice {
             for position in pack.positions where live.contains(position) {
                 hasLiveBlobs[number] = true
                 guard isCandidate[number] else { continue }
-                let hasTwin = table.next(position) != position && hasCandidateTwin(position)
+                let hasTwin =
+                    table.next(position) != position && (baseless.contains(position) || hasCandidateTwin(position))
                 if !hasTwin { keep(position, in: number) }
             }
         }
@@ -58,16 +68,26 @@ struct PlaceChoice {
                 let places = census.positions(sameAs: position).map { ($0, census.packNumber(ofPosition: $0)) }
                     .filter { packs[$0.1].isPresent }
                 guard !places.contains(where: { kept.contains($0.0) }) else { continue }
-                let best = places.min { isBetter($0.1, $1.1) || $0.1 == $1.1 && $0.0 < $1.0 }
+                let ranks = places.map { rank($0.0) }
+                let lowest = ranks.min()
+                let best = zip(places, ranks).filter { $0.1 == lowest }.map(\.0)
+                    .min { isBetter($0.1, $1.1) || $0.1 == $1.1 && $0.0 < $1.0 }
                 if let best { keep(best.0, in: best.1) }
             }
         }
     }
 
+    /// Lower for places that need less: none of the others counts if there is a place of a lower rank.
+    private func rank(_ position: Int) -> Int {
+        if !isCandidate[census.packNumber(ofPosition: position)] { return 3 }
+        if baseless.contains(position) { return 2 }
+        return census.frames[census.frame(ofPosition: position)].codec == .zstdDelta ? 1 : 0
+    }
+
     private func hasCandidateTwin(_ position: Int) -> Bool {
         var twin = census.table.next(position)
         while twin != position {
-            if isCandidate[census.packNumber(ofPosition: twin)] { return true }
+            if isCandidate[census.packNumber(ofPosition: twin)], !baseless.contains(twin) { return true }
             twin = census.table.next(twin)
         }
         return false
@@ -87,6 +107,7 @@ struct PlaceChoice {
                 let better = census.positions(sameAs: position).map { ($0, census.packNumber(ofPosition: $0)) }
                     .first {
                         isCandidate[$0.1] && stays($0.1) && keptBytes[$0.1] > 0 && census.packs[$0.1].isNamed
+                            && census.frames[census.frame(ofPosition: $0.0)].codec != .zstdDelta
                     }
                 guard let better else { continue }
                 kept.remove(position)
@@ -115,5 +136,33 @@ struct PlaceChoice {
         let rawLength = Int(census.frames[frame].rawLength)
         let isRemnant = rawLength < PackWriter.ownFrameLength && rawLength < PackWriter.frameLength(kind) / 2
         return !isRemnant && census.positions(inFrame: frame).allSatisfy { kept.contains($0) || !live.contains($0) }
+    }
+
+    /// The frames that places which count need as bases: they stay whole.
+    var neededBases: Set<Int> { census.neededBases { kept.contains($0) } }
+
+    /// By pack: plaintext bytes that do not count and stay all the same, in bases.
+    func heldBytes(_ bases: Set<Int>) -> [UInt64] {
+        var held = [UInt64](repeating: 0, count: census.packs.count)
+        for frame in bases {
+            for position in census.positions(inFrame: frame) where !kept.contains(position) {
+                held[Int(census.frames[frame].pack)] += UInt64(census.table.length(position))
+            }
+        }
+        return held
+    }
+
+    /// By pack: plaintext bytes that count and leave it, in delta frames whose bases lie in packs that are rewritten,
+    /// while it is not.
+    func bytesLeft(_ rewritten: Set<Int>) -> [UInt64] {
+        var left = [UInt64](repeating: 0, count: census.packs.count)
+        for (frame, base) in census.baseFrames where rewritten.contains(Int(census.frames[base].pack)) {
+            let pack = Int(census.frames[frame].pack)
+            guard !rewritten.contains(pack) else { continue }
+            for position in census.positions(inFrame: frame) where kept.contains(position) {
+                left[pack] += UInt64(census.table.length(position))
+            }
+        }
+        return left
     }
 }

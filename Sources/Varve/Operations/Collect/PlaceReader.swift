@@ -12,7 +12,7 @@ final class PlaceReader {
     init(_ census: BlobCensus, packs: PackReader) throws(StoreError) {
         self.census = census
         self.packs = packs
-        frames = try FrameReader(suite: packs.keys.suite)
+        frames = try FrameReader(packs, findBase: census.frameLocation)
     }
 
     deinit { memory.deallocate() }
@@ -81,6 +81,9 @@ final class PlaceReader {
         if let failure { throw failure }
         return isWhole
     }
+
+    /// The raw bytes of a frame that is the base of others.
+    func readBase(_ frame: Int) throws(StoreError) -> [UInt8] { try frames.readBase(census.location(ofFrame: frame)) }
 
     private func decode(_ frame: Int) throws(StoreError) -> UnsafeRawBufferPointer {
         let location = census.location(ofFrame: frame)

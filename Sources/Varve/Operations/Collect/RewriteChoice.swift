@@ -47,28 +47,33 @@ struct RewriteChoice {
 
     init(_ choice: PlaceChoice, _ options: CollectOptions, _ config: RepositoryConfig) {
         let packs = choice.census.packs
-        let numbers = packs.indices.filter { choice.isCandidate[$0] && choice.keptBytes[$0] > 0 }
+        let bases = choice.neededBases
+        let used = zip(choice.keptBytes, choice.heldBytes(bases)).map { $0 + $1 }
+        let numbers = packs.indices.filter { choice.isCandidate[$0] && used[$0] > 0 }
         let small = numbers.filter { Self.isSmall(packs[$0], config) }
         var forced: Set<Int> = []
         for kind in [FileKind.dataPack, .treePack] {
             let ofKind = small.filter { packs[$0].kind == kind }
-            if ofKind.count > 1 { forced.formUnion(ofKind) }
+            // Delta frames cannot be in the pack of their base: there may be one small pack with and one without.
+            let deltas = ofKind.filter { choice.census.hasDeltas(packs[$0]) }
+            if deltas.count > 1 || ofKind.count - deltas.count > 1 { forced.formUnion(ofKind) }
         }
         var candidates: [Candidate] = []
         var frames: [Frame] = []
         for number in numbers {
             let first = frames.count
-            for frame in packs[number].frames { frames.append(Self.frame(frame, choice)) }
+            for frame in packs[number].frames { frames.append(Self.frame(frame, choice, bases)) }
             candidates.append(
                 Candidate(
                     number: number, isForced: forced.contains(number),
-                    unused: packs[number].rawBytes - choice.keptBytes[number], frames: first..<frames.count))
+                    unused: packs[number].rawBytes - used[number], frames: first..<frames.count))
         }
         self.candidates = candidates
         self.frames = frames
         guard options.allowsRewriting else { return }
         let live = numbers.reduce(0) { $0 + choice.keptBytes[$1] }
         choose(live: Double(live), maxUnused: options.maxUnused)
+        follow(choice, live: Double(live), maxUnused: options.maxUnused)
         // What is rewritten ends in a pack that may be small: then a small one that is there joins it, or the next plan
         // would find two.
         for kind in [FileKind.dataPack, .treePack] where self.packs.contains(where: { packs[$0].kind == kind }) {
@@ -89,6 +94,18 @@ struct RewriteChoice {
             least = cost
             packs = chosen
             self.tolerance = tolerance
+        }
+    }
+
+    /// Adds packs that delta frames leave because their bases go: they would be rewritten the next time.
+    private mutating func follow(_ choice: PlaceChoice, live: Double, maxUnused: Double) {
+        while !choice.census.bases.isEmpty {
+            let left = choice.bytesLeft(packs)
+            let others = candidates.filter { !packs.contains($0.number) }
+            let unused = Double(others.reduce(0) { $0 + $1.unused + left[$1.number] })
+            let most = others.max { left[$0.number] < left[$1.number] }
+            guard unused > maxUnused * (live + unused), let most, left[most.number] > 0 else { return }
+            packs.insert(most.number)
         }
     }
 
@@ -133,11 +150,14 @@ struct RewriteChoice {
         return cost
     }
 
-    private static func frame(_ number: Int, _ choice: PlaceChoice) -> Frame {
+    /// - Parameter bases: frames that delta frames need: they move as they are, and what is dead in them is no waste.
+    private static func frame(_ number: Int, _ choice: PlaceChoice, _ bases: Set<Int>) -> Frame {
         let frame = choice.census.frames[number]
         let kept = choice.keptBytes(inFrame: number)
+        if bases.contains(number) { return Frame(kept: kept, storedLength: UInt64(frame.storedLength), dead: (0, 0)) }
         let dead = UInt64(frame.rawLength) - kept
-        let canMove = kept > 0 && choice.canMoveWhole(number)
+        // A delta frame is made anew without what is dead in it.
+        let canMove = kept > 0 && choice.canMoveWhole(number) && (dead == 0 || frame.codec != .zstdDelta)
         return Frame(
             kept: kept, storedLength: UInt64(frame.storedLength),
             dead: canMove ? (dead, Double(dead) / Double(frame.rawLength)) : nil)

@@ -49,10 +49,12 @@ public struct SpaceReport: Sendable {
 
     private mutating func add(_ census: BlobCensus, _ these: LiveBlobs, _ rest: LiveBlobs) {
         var freed = 0.0
+        let bases = census.neededBases { rest.contains($0) }
         for pack in census.packs where pack.isPresent {
             var freedHere = 0.0
             var isNeeded = false
             for frame in pack.frames {
+                if bases.contains(frame) { isNeeded = true }
                 var raw = 0
                 for position in census.positions(inFrame: frame) {
                     if rest.contains(position) { isNeeded = true }
@@ -68,6 +70,7 @@ public struct SpaceReport: Sendable {
                     }
                 }
                 let location = census.frames[frame]
+                if bases.contains(frame) { continue }
                 freedHere += Double(raw) / Double(location.rawLength) * Double(location.storedLength)
             }
             freed += freedHere
@@ -96,12 +99,13 @@ public struct SpaceReport: Sendable {
         let live = try LiveBlobs.marking(
             list.snapshots.map(\.manifest.treeRoot), in: census, repository: repository, progress: progress)
         let choice = PlaceChoice(census, live, condemned: [])
+        let bases = choice.neededBases
         var result = Reclaimable()
         for (number, pack) in census.packs.enumerated() where pack.isPresent {
-            if !choice.hasLiveBlobs[number] {
+            if !choice.hasLiveBlobs[number], bases.isDisjoint(with: pack.frames) {
                 result.unreferencedBytes += pack.length
             } else {
-                for frame in pack.frames {
+                for frame in pack.frames where !bases.contains(frame) {
                     let storedLength = UInt64(census.frames[frame].storedLength)
                     result.unusedBytes += storedLength - min(storedLength, choice.storedKeptBytes(inFrame: frame))
                 }

@@ -4,9 +4,11 @@ import VarveFormat
 
 /// Frames: decoded once, written to all the files of a window that need them.
 extension RestoreWorker {
-    func process(_ location: FrameLocation, _ uses: [BlobUse]) {
+    /// - Parameter isGroup: whether other frames follow that need the same base, or this one as base.
+    func process(_ frame: FrameUses, isGroup: Bool) {
+        let uses = frame.uses
         let isStopped = run.isStopped
-        let good = isStopped ? [] : load(location, uses)
+        let good = isStopped ? [] : load(frame.location, uses, keepsBase: isGroup)
         var start = 0
         while start < uses.count {
             let file = uses[start].file
@@ -22,14 +24,18 @@ extension RestoreWorker {
     }
 
     /// Decodes a frame into `frameMemory` and returns for each use whether its bytes are the blob's.
-    private func load(_ location: FrameLocation, _ uses: [BlobUse]) -> [Bool] {
+    private func load(_ location: FrameLocation, _ uses: [BlobUse], keepsBase: Bool) -> [Bool] {
         if frameMemory.count < location.rawLength {
             frameMemory.deallocate()
             frameMemory = UnsafeMutableRawBufferPointer.allocate(byteCount: location.rawLength, alignment: 64)
         }
         do throws(StoreError) {
-            let handle = try run.content.packs.handle(location.pack, kind: location.kind)
-            try frames.read(handle, location, into: .init(rebasing: frameMemory[..<location.rawLength]))
+            if keepsBase, location.base == nil {
+                frameMemory.copyBytes(from: try frames.readBase(location))
+            } else {
+                let handle = try run.content.packs.handle(location.pack, kind: location.kind)
+                try frames.read(handle, location, into: .init(rebasing: frameMemory[..<location.rawLength]))
+            }
         } catch {
             // Each blob is looked for elsewhere.
             return [Bool](repeating: false, count: uses.count)

@@ -14,10 +14,16 @@ struct BlobUse: Sendable {
     let file: RestoreFile
 }
 
+/// What a restore needs of a frame. The uses of one file follow one another.
+struct FrameUses: Sendable {
+    let location: FrameLocation
+    var uses: [BlobUse] = []
+}
+
 /// What a worker does from start to end.
 enum RestoreTask: Sendable {
-    /// Decodes a frame and writes its blobs wherever they belong. The uses of one file follow one another.
-    case frame(FrameLocation, [BlobUse])
+    /// Decodes frames, a base before the delta frames that need it, and writes their blobs wherever they belong.
+    case frames([FrameUses])
     /// Entries that need no frame.
     case loose([LooseEntry])
 }

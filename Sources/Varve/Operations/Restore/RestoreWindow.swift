@@ -9,9 +9,12 @@ struct RestoreWindow {
     }
 
     private struct Frame {
-        let location: FrameLocation
+        var content: FrameUses
+        /// Of the pack of the anchor.
         let packOrder: Int
-        var uses: [BlobUse] = []
+        /// The frame itself, or the base of a delta frame: frames with one anchor are one task.
+        let anchor: FrameBase
+        var isDelta: Bool { content.location.base != nil }
     }
 
     /// Files and uses after which a window is handed to the workers.
@@ -71,15 +74,16 @@ struct RestoreWindow {
         if let known = frameNumbers[key] {
             number = known
         } else {
-            let order = packOrders[location.pack] ?? packOrders.count
-            packOrders[location.pack] = order
+            let anchor = location.base ?? FrameBase(pack: location.pack, number: location.number)
+            let order = packOrders[anchor.pack] ?? packOrders.count
+            packOrders[anchor.pack] = order
             number = frames.count
             frameNumbers[key] = number
-            frames.append(Frame(location: location, packOrder: order))
+            frames.append(Frame(content: FrameUses(location: location), packOrder: order, anchor: anchor))
         }
         // One file is planned at a time, so that the uses of each in a frame follow one another.
-        if frames[number].uses.last?.file !== use.file { use.file.parts.withLock { $0.remaining += 1 } }
-        frames[number].uses.append(use)
+        if frames[number].content.uses.last?.file !== use.file { use.file.parts.withLock { $0.remaining += 1 } }
+        frames[number].content.uses.append(use)
         useCount += 1
     }
 
@@ -92,8 +96,19 @@ struct RestoreWindow {
     /// Hands everything to the workers, pack by pack and frame by frame. Waits while they have enough to do.
     mutating func flush() {
         flushLoose()
-        frames.sort { ($0.packOrder, $0.location.number) < ($1.packOrder, $1.location.number) }
-        for frame in frames { run.push(.frame(frame.location, frame.uses)) }
+        frames.sort {
+            ($0.packOrder, $0.anchor.number, $0.isDelta ? 1 : 0, $0.content.location.pack, $0.content.location.number)
+                < ($1.packOrder, $1.anchor.number, $1.isDelta ? 1 : 0, $1.content.location.pack,
+                    $1.content.location.number)
+        }
+        var group: [FrameUses] = []
+        for (number, frame) in frames.enumerated() {
+            group.append(frame.content)
+            let isLast = number + 1 == frames.count || frames[number + 1].anchor != frame.anchor
+            guard isLast else { continue }
+            run.push(.frames(group))
+            group.removeAll()
+        }
         frames.removeAll(keepingCapacity: true)
         frameNumbers.removeAll(keepingCapacity: true)
         packOrders.removeAll(keepingCapacity: true)

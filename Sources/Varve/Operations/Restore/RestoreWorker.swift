@@ -19,7 +19,7 @@ final class RestoreWorker {
     init(_ run: RestoreRun) throws(StoreError) {
         self.run = run
         directories = DirectoryCache(run.root, limit: run.openDirectoryLimit)
-        frames = try FrameReader(suite: run.content.repository.keys.suite)
+        frames = try FrameReader(run.content.packs, findBase: run.content.index.frameLocation)
     }
 
     deinit { frameMemory.deallocate() }
@@ -28,11 +28,15 @@ final class RestoreWorker {
     func work() {
         while let task = run.tasks.pop() {
             switch task {
-            case .frame(let location, let uses): process(location, uses)
+            case .frames(let frames): for frame in frames { process(frame, isGroup: frames.count > 1) }
             case .loose(let entries):
                 for entry in entries { process(entry) }
             }
-            if case .frame(_, let uses) = task { addCounts(path: uses.last?.file.path) } else { addCounts(path: nil) }
+            if case .frames(let frames) = task {
+                addCounts(path: frames.last?.uses.last?.file.path)
+            } else {
+                addCounts(path: nil)
+            }
             run.finishTask()
         }
     }

@@ -32,29 +32,33 @@ package struct SnapshotContent: Sendable {
     private static func choose(_ locations: [BlobLocation], _ preferred: FrameLocation?) -> BlobLocation? {
         var chosen: BlobLocation?
         for location in locations where location.type == .data {
-            guard let preferred else { return location }
-            if location.frame.number == preferred.number, location.frame.pack == preferred.pack { return location }
-            chosen = chosen ?? location
+            if let preferred, location.frame.number == preferred.number, location.frame.pack == preferred.pack {
+                return location
+            }
+            // A delta frame costs its base too, and may have lost it where there is another place.
+            if chosen == nil || chosen?.frame.base != nil && location.frame.base == nil { chosen = location }
         }
         return chosen
     }
 }
 
-/// Reads the content of files from beginning to end, each blob checked against its id, in memory for one frame. One for
-/// each thread.
+/// Reads the content of files from beginning to end, each blob checked against its id, in memory for a few frames:
+/// pages that changed lie elsewhere than those around them. One for each thread.
 package final class ContentReader {
     /// Blobs that are hashed together.
     private static let batchCount = 64
+    private static let cacheBytes = 16 << 20
 
     private let content: SnapshotContent
     private let frames: FrameReader
     private var frame: [UInt8] = []
+    private var cache = FrameCache(limit: ContentReader.cacheBytes)
     private var current: FrameLocation?
     private var batch: [(run: BlobRun, location: BlobLocation)] = []
 
     package init(_ content: SnapshotContent) throws(StoreError) {
         self.content = content
-        frames = try FrameReader(suite: content.repository.keys.suite)
+        frames = try FrameReader(content.packs, findBase: content.index.frameLocation)
     }
 
     /// Hands out all bytes of a file in order; each piece is valid during the call only.
@@ -117,9 +121,16 @@ package final class ContentReader {
     private func load(_ location: FrameLocation) -> Bool {
         if current == location { return true }
         current = nil
+        let key = FrameCache.Key(pack: location.pack, number: location.number)
+        if let known = cache.frame(key) {
+            frame = known
+            current = location
+            return true
+        }
         do throws(StoreError) {
             let handle = try content.packs.handle(location.pack, kind: location.kind)
             frame = try frames.read(handle, location)
+            cache.insert(frame, key)
             current = location
             return true
         } catch { return false }

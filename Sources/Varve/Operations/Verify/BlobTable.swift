@@ -25,6 +25,7 @@ struct BlobTable: Sendable {
         let firstPlace: UInt32
         let placeCount: UInt32
         let codec: FrameCodec
+        let base: FrameBase?
     }
 
     private(set) var packs: [Pack] = []
@@ -45,7 +46,8 @@ struct BlobTable: Sendable {
         let first = (frame: frames.count, place: count)
         var offset = PackLayout.firstFrameOffset
         for frame in pack.directory.frames {
-            try addFrame(offset, frame.storedLength, frame.rawLength, frame.codec, frame.blobs.count) {
+            let lengths = (stored: frame.storedLength, raw: frame.rawLength)
+            try addFrame(offset, lengths, frame.codec, frame.base, frame.blobs.count) {
                 (frame.blobs[$0].id, PlaceColumns.kind(frame.blobs[$0].type, length: frame.blobs[$0].length))
             }
             offset += frame.storedLength
@@ -62,9 +64,8 @@ struct BlobTable: Sendable {
         let first = (frame: frames.count, place: count)
         for frame in pack.frames {
             let location = frame.location
-            try addFrame(
-                location.offset, location.storedLength, location.rawLength, location.codec, frame.count
-            ) {
+            let lengths = (stored: location.storedLength, raw: location.rawLength)
+            try addFrame(location.offset, lengths, location.codec, location.base, frame.count) {
                 let entry = segment.entries[frame.firstEntry + $0]
                 return (entry.id, entry.kind)
             }
@@ -139,7 +140,22 @@ struct BlobTable: Sendable {
         return FrameLocation(
             pack: pack.id, kind: pack.kind, packLength: pack.length, number: number - pack.frames.lowerBound,
             offset: Int(frame.offset), storedLength: Int(frame.storedLength), rawLength: Int(frame.rawLength),
-            codec: frame.codec)
+            codec: frame.codec, base: frame.base)
+    }
+
+    /// Where the frame lies that a base names; nil if no directory tells.
+    func frameLocation(_ base: FrameBase, _ kind: FileKind) -> FrameLocation? {
+        guard let frames = packNumbers[base.pack].map({ packs[$0].frames }), base.number < frames.count else {
+            return nil
+        }
+        return location(ofFrame: frames.lowerBound + base.number)
+    }
+
+    /// False for a delta frame whose base lies in no pack that is there: a collector removes the bases of frames that
+    /// nobody needs.
+    func hasBase(_ frame: Int) -> Bool {
+        guard let base = frames[frame].base else { return true }
+        return packNumbers[base.pack].map { packs[$0].isPresent } ?? false
     }
 
     /// The pack that a place lies in.
@@ -152,7 +168,7 @@ struct BlobTable: Sendable {
     }
 
     private mutating func addFrame(
-        _ offset: Int, _ storedLength: Int, _ rawLength: Int, _ codec: FrameCodec, _ blobCount: Int,
+        _ offset: Int, _ lengths: (stored: Int, raw: Int), _ codec: FrameCodec, _ base: FrameBase?, _ blobCount: Int,
         _ blob: (Int) -> (id: BlobID, kind: UInt32)
     ) throws(StoreError) {
         // References to blobs have 30 bits for the place.
@@ -161,8 +177,9 @@ struct BlobTable: Sendable {
         }
         frames.append(
             Frame(
-                pack: UInt32(packs.count), offset: UInt32(offset), storedLength: UInt32(storedLength),
-                rawLength: UInt32(rawLength), firstPlace: UInt32(count), placeCount: UInt32(blobCount), codec: codec))
+                pack: UInt32(packs.count), offset: UInt32(offset), storedLength: UInt32(lengths.stored),
+                rawLength: UInt32(lengths.raw), firstPlace: UInt32(count), placeCount: UInt32(blobCount), codec: codec,
+                base: base))
         try columns.append(blobCount, blob)
     }
 

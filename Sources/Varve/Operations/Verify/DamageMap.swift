@@ -38,7 +38,32 @@ struct DamageMap {
                     }
                 }
             }
+            checkBases(kind)
         }
+    }
+
+    /// Delta frames whose base cannot be read.
+    private mutating func checkBases(_ kind: FileKind) {
+        let table = inventory.table(kind)
+        for (number, frame) in table.frames.enumerated() {
+            guard let base = frame.base else { continue }
+            if inventory.listing[base.pack] == nil {
+                for place in table.places(inFrame: number) { insert(place, kind) }
+            } else if inventory.dead.contains(base.pack) || !inventory.isKnown(base.pack) {
+                add(frame: number, kind, "the pack of its base cannot be read")
+            } else if table.frameLocation(base, kind)?.codec ?? .zstdDelta == .zstdDelta
+                || table.packs[Int(frame.pack)].id == base.pack
+            {
+                add(frame: number, kind, "its base is no frame that can be one")
+            }
+        }
+    }
+
+    /// Whether the pack that a place lies in is there, and so is that of its frame's base.
+    private func isThere(_ place: Int, _ table: BlobTable) -> Bool {
+        guard table.pack(ofPlace: place).isPresent else { return false }
+        let base = table.frames[table.frame(ofPlace: place)].base
+        return base.map { inventory.listing[$0.pack] != nil } ?? true
     }
 
     /// Whether every place is good.
@@ -69,8 +94,7 @@ struct DamageMap {
     func hit(_ first: Int, _ kind: FileKind) -> Hit {
         guard goodPlace(first, kind) == nil else { return [] }
         let table = inventory.table(kind)
-        let isThere = table.places(from: first).contains { table.pack(ofPlace: $0).isPresent }
-        return isThere ? .damaged : .missing
+        return table.places(from: first).contains { isThere($0, table) } ? .damaged : .missing
     }
 
     /// What the loss of a blob comes from that no directory names.
@@ -85,11 +109,11 @@ struct DamageMap {
             let known = messages[kind] ?? [:]
             try (kind == .treePack ? badTree : badData).forEach { (place) throws(StoreError) in
                 let pack = table.pack(ofPlace: place)
-                guard pack.isPresent else { return }
+                guard isThere(place, table) else { return }
                 let frame = table.frame(ofPlace: place)
                 let location = table.location(ofFrame: frame)
                 let first = table.places(from: try table.firstPlace(place)).first { other in
-                    isBad(other, kind) && table.pack(ofPlace: other).isPresent
+                    isBad(other, kind) && isThere(other, table)
                 }
                 let finding = Finding(
                     .damagedBlob, known[frame] ?? "the bytes of the blob do not hash to its id",

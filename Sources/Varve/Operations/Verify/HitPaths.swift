@@ -196,7 +196,7 @@ final class PlaceLoader {
     init(_ reader: PackReader, table: BlobTable) throws(StoreError) {
         self.reader = reader
         self.table = table
-        frames = try FrameReader(suite: reader.keys.suite)
+        frames = try FrameReader(reader, findBase: table.frameLocation)
     }
 
     func load(_ place: Int) throws(StoreError) -> [UInt8] {

@@ -22,9 +22,9 @@ final class PackChecker {
     private var stored = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var raw = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
-    init(reader: PackReader) throws(StoreError) {
+    init(reader: PackReader, table: BlobTable) throws(StoreError) {
         self.reader = reader
-        frames = try FrameReader(suite: reader.keys.suite)
+        frames = try FrameReader(reader, findBase: table.frameLocation)
     }
 
     deinit {
@@ -64,10 +64,14 @@ final class PackChecker {
             do throws(StoreError) {
                 let bytes = try read(handle, frame)
                 digest.update(bytes)
+                // What that costs is known without reading.
+                guard table.hasBase(number) else { continue }
                 let plain = try decode(handle, frame, bytes)
                 try checkBlobs(number, plain, in: table, &outcome, visit)
             } catch {
-                guard error.isDamage else { throw error }
+                // Of a delta frame the pack of the base may have gone away.
+                guard error.isDamage || error.code == .missing else { throw error }
+                if error.code == .missing { outcome.isGone = true }
                 outcome.damagedFrames.append((number, error.message))
             }
         }

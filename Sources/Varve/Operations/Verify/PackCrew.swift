@@ -26,10 +26,10 @@ final class PackCrew: Sendable {
             values.filesTotal = (values.filesTotal ?? 0) + packs.count
             values.bytesTotal = (values.bytesTotal ?? 0) + packs.reduce(0) { $0 + $1.length }
         }
-        let reader = reader
+        let (reader, table) = (reader, table)
         try WorkList.run(
             packs.count, threads: threads,
-            makeWorker: { () throws(StoreError) in try PackChecker(reader: reader) }
+            makeWorker: { () throws(StoreError) in try PackChecker(reader: reader, table: table) }
         ) { [self] (checker, number) throws(StoreError) in
             let pack = packs[number]
             let outcome = try checker.check(pack, in: table, progress: progress, visit: visit)
