@@ -19,6 +19,7 @@ struct Environment: Sendable {
         case noColor = "NO_COLOR"
         case cacheHome = "XDG_CACHE_HOME"
         case stateHome = "XDG_STATE_HOME"
+        case temporaryDirectory = "TMPDIR"
         case home = "HOME"
         case temporaryDirectory = "TMPDIR"
         case terminal = "TERM"
