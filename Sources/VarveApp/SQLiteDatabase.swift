@@ -53,7 +53,7 @@ package final class SQLiteDatabase {
             throw Self.error(result, "open the database", path)
         }
         handle = opened
-        sqlite3_busy_timeout(handle, patience)
+        _ = sqlite_set_patience(handle, patience)
     }
 
     deinit { sqlite3_close_v2(handle) }

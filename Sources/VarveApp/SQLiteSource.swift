@@ -35,7 +35,11 @@ package struct SQLiteSource: ContentProvider {
     /// - Throws: `missing`, `denied`, `busy`, or `failed` if one is no database.
     package func check() throws(StoreError) {
         for path in requiredPaths.sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-            let status = try Syscalls.status(path, follow: false)
+            guard let status = try? Syscalls.status(path, follow: false) else {
+                throw StoreError(
+                    .failed, "there is no such file, or it cannot be looked at", path: path,
+                    remedy: "name the database that the application uses; none is made")
+            }
             guard status.kind == .regular else {
                 let what = status.kind == .symlink ? "is a symbolic link: name the file it leads to" : "is not a file"
                 throw StoreError(.failed, "a database was expected, and it \(what)", path: path)

@@ -18,6 +18,7 @@ struct BackupCommand: Verb {
             Examples:
               varve backup ~/docs /etc --exclude '*.tmp' --exclude-set caches
               varve backup --quick -x /home
+              varve backup --sqlite /srv/app/app.db /srv/app/uploads
               pg_dump app | varve backup --stdin --stdin-filename app.sql
               varve backup --from-command --filename app.sql -- pg_dump app
             """, aliases: ["create"])

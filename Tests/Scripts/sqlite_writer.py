@@ -4,10 +4,14 @@
     make DB wal|delete ROWS     a database of ROWS items
     write DB RATE               commits RATE numbered transactions a second until standard input ends
     hold DB                     holds an exclusive lock until standard input ends
+    idle DB                     commits once, has the log copied back, and keeps the database open until then
+    crash DB                    dies in the middle of a transaction that has reached the file
     check DB ROWS               a captured database: whole, and what a replay of its transactions gives
 """
 import hashlib
 import json
+import os
+import signal
 import sqlite3
 import sys
 import threading
@@ -81,6 +85,22 @@ def hold(path):
     database.execute("ROLLBACK")
 
 
+def idle(path):
+    database = sqlite3.connect(path, isolation_level=None)
+    apply(database, 1, database.execute("PRAGMA application_id").fetchone()[0])
+    database.execute("PRAGMA wal_checkpoint(PASSIVE)")
+    print("ready", flush=True)
+    sys.stdin.read()
+
+
+def crash(path):
+    database = sqlite3.connect(path, isolation_level=None)
+    database.execute("PRAGMA cache_size = 10")
+    database.execute("BEGIN")
+    database.execute("UPDATE item SET text = 'half', version = 99")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def check(path, rows):
     database = sqlite3.connect(path)
     findings = [row[0] for row in database.execute("PRAGMA integrity_check")]
@@ -106,6 +126,10 @@ if __name__ == "__main__":
         write(path, int(sys.argv[3]))
     elif verb == "hold":
         hold(path)
+    elif verb == "idle":
+        idle(path)
+    elif verb == "crash":
+        crash(path)
     elif verb == "check":
         check(path, int(sys.argv[3]))
     else:

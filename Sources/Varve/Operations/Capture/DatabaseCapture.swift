@@ -81,10 +81,10 @@ extension ArchiveWorker {
     }
 
     /// Asks the provider about an open file; errors are reported.
-    func provision(_ path: @autoclosure () -> [UInt8], _ descriptor: Int32, _ stat: FileStat) throws(StoreError) -> Provision {
+    func provision(_ place: @autoclosure () -> [UInt8], _ descriptor: Int32, _ stat: FileStat) throws(StoreError) -> Provision {
         guard let provider = run.options.contentProvider else { return .plain }
-        guard DatabaseFile.isDatabase(descriptor, size: stat.size) || isRequired(path()) else { return .plain }
-        let path = path()
+        guard DatabaseFile.isDatabase(descriptor, size: stat.size) || isRequired(place()) else { return .plain }
+        let path = place()
         do throws(StoreError) {
             switch try provider.content(of: ProvidedFile(path: path, descriptor: descriptor, stat: stat)) {
             case .plain: return .plain

@@ -18,13 +18,17 @@ extension ArchiveWorker {
         var asksProvider = true
         for remaining in (0..<Self.attemptCount).reversed() {
             try run.progress.check()
-            switch try read(target, descriptor, asksProvider: asksProvider, isLast: remaining == 0) {
+            var attempt = try read(target, descriptor, asksProvider: asksProvider, isLast: remaining == 0)
+            if case .withoutProvider = attempt {
+                asksProvider = false
+                attempt = try read(target, descriptor, asksProvider: false, isLast: remaining == 0)
+            }
+            switch attempt {
             case .read(let read): return read
-            case .failed: return nil
+            case .failed, .withoutProvider: return nil
             case .unstable: lseek(descriptor, 0, SEEK_SET)
-            case .withoutProvider: asksProvider = false
             case .replaced:
-                guard let other = attempt(target.path, "open", open) else { return nil }
+                guard let other = self.attempt(target.path, "open", open) else { return nil }
                 close(descriptor)
                 descriptor = other
             }
