@@ -21,7 +21,6 @@ struct Environment: Sendable {
         case stateHome = "XDG_STATE_HOME"
         case temporaryDirectory = "TMPDIR"
         case home = "HOME"
-        case temporaryDirectory = "TMPDIR"
         case terminal = "TERM"
         case localeAll = "LC_ALL"
         case localeType = "LC_CTYPE"

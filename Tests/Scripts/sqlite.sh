@@ -28,6 +28,7 @@ says() { grep -qi -- "$1" "$work/messages" "$work/json" || { cat "$work/messages
 background() {
     rm -f "$work/stop" "$work/ready"
     mkfifo "$work/stop"
+    : >"$work/ready"
     python3 "$writer" "$@" <"$work/stop" >"$work/ready" 2>&1 &
     running=$!
     exec 9>"$work/stop"
@@ -110,7 +111,7 @@ stop
 # A writer that died in the middle: its journal belongs to the database.
 fresh
 python3 "$writer" make "$database" delete 5000
-python3 "$writer" crash "$database" 2>/dev/null || true
+{ python3 "$writer" crash "$database" || true; } 2>/dev/null
 before=$(listing)
 check "crashed writer: there is a journal" test -s "$database-journal"
 check "crashed writer: --sqlite" exits 1 backup --sqlite "$database"

@@ -2,8 +2,8 @@ import CSys
 import Glibc
 import VarveFormat
 
-/// What the files beside a database mean for its capture. `X-wal`, `X-shm` and `X-journal` are part of the database `X`:
-/// where that was captured as a database they are not captured themselves, and would harm who restores them.
+/// What the files beside a database mean for its capture. `X-wal`, `X-shm` and `X-journal` are part of the database
+/// `X`: where that was captured as a database they are not captured themselves, and would harm who restores them.
 extension ArchiveWorker {
     /// The names that other names of a directory may belong to.
     func databaseCandidates(_ names: NameList) -> Set<[UInt8]> {
@@ -81,7 +81,9 @@ extension ArchiveWorker {
     }
 
     /// Asks the provider about an open file; errors are reported.
-    func provision(_ place: @autoclosure () -> [UInt8], _ descriptor: Int32, _ stat: FileStat) throws(StoreError) -> Provision {
+    func provision(
+        _ place: @autoclosure () -> [UInt8], _ descriptor: Int32, _ stat: FileStat
+    ) throws(StoreError) -> Provision {
         guard let provider = run.options.contentProvider else { return .plain }
         guard DatabaseFile.isDatabase(descriptor, size: stat.size) || isRequired(place()) else { return .plain }
         let path = place()

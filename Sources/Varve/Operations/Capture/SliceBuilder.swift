@@ -216,18 +216,13 @@ extension ArchiveWorker {
             if run.parentTree != nil { inheritParentTree(child, node) }
             tasks.append(.directory(child))
             slice.children[position.slot] = child
-<<<<<<< HEAD
-        } else if let handle, !reuse(&slot, path, node) && !found.stat.isRegular {
-            slot.outcome = try specialOutcome(&slot, path, handle)
-=======
         } else if let handle {
             noteDatabase(&slot, node, handle)
-            if !mustRead(slot, found.path), reuse(&slot, found.path, node) {
-                if slot.stat.isRegular { keepDatabase(slot, found.path, node, handle) }
+            if !mustRead(slot, path), reuse(&slot, path, node) {
+                if slot.stat.isRegular { keepDatabase(slot, path, node, handle) }
             } else if !found.stat.isRegular {
-                slot.outcome = try specialOutcome(&slot, found.path, handle)
+                slot.outcome = try specialOutcome(&slot, path, handle)
             }
->>>>>>> 21fe649 (Capture SQLite databases in one state while programs write them)
         }
         if case .linked = slot.outcome { slice.hasLinks = true }
         slice.slots.append(slot)
