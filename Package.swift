@@ -22,6 +22,7 @@ let package = Package(
         // No pkgConfig: its -L flags would come before the static libraries of a self-contained build.
         .systemLibrary(name: "CB2", providers: [.apt(["libb2-dev"])]),
         .systemLibrary(name: "CZstd", providers: [.apt(["libzstd-dev"])]),
+        .systemLibrary(name: "CSQLite", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CSys"),
 
         .target(name: "VarveFormat", swiftSettings: strict),
@@ -33,7 +34,8 @@ let package = Package(
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ],
             swiftSettings: strict),
-        .target(name: "VarveApp", dependencies: ["Varve", "VarveFormat", "CSys"], swiftSettings: strict),
+        .target(
+            name: "VarveApp", dependencies: ["Varve", "VarveFormat", "CSQLite", "CSys"], swiftSettings: strict),
         .executableTarget(
             name: "VarveCommand",
             dependencies: [

@@ -18,6 +18,7 @@ struct BackupCommand: Verb {
             Examples:
               varve backup ~/docs /etc --exclude '*.tmp' --exclude-set caches
               varve backup --quick -x /home
+              varve backup --sqlite /srv/app/app.db /srv/app/uploads
               pg_dump app | varve backup --stdin --stdin-filename app.sql
               varve backup --from-command --filename app.sql -- pg_dump app
             """, aliases: ["create"])
@@ -47,13 +48,15 @@ struct BackupCommand: Verb {
         let isCommand = sources.fromCommand
         options.paths = try sources.paths(isCommand ? paths : paths + command, context)
         let input = try sources.input(command, context)
-        guard !options.paths.isEmpty || input != nil else {
+        let databases = try sources.databases(context)
+        guard !options.paths.isEmpty || input != nil || !databases.isEmpty else {
             throw StoreError(.usage, "nothing was named to save", remedy: "give a path, --files-from or --stdin")
         }
         let repository = try context.openRepository()
         options.ownDirectories = [Array(repository.location.utf8)]
         if let cache = context.settings.cacheDirectory { options.ownDirectories.append(try context.absolute(cache)) }
         let process = try sources.start(input, into: &options)
+        try sources.prepare(databases, repository, context, into: &options)
         let settings = options
         let report: ArchiveReport
         do throws(StoreError) {

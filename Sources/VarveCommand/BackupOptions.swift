@@ -12,6 +12,10 @@ struct SourceOptions: ParsableArguments {
     var filesFrom: [String] = []
     @Option(name: .customLong("files-from0"), help: ArgumentHelp("The same, with NUL between them.", valueName: "file"))
     var filesFrom0: [String] = []
+    @Option(help: ArgumentHelp("A SQLite database, in one state and checked; may be repeated.", valueName: "file"))
+    var sqlite: [String] = []
+    @Flag(help: "Copy SQLite databases found in directories byte by byte, even while they are written.")
+    var noSqlite = false
     @Flag(help: "Save standard input as one file.") var stdin = false
     @Option(help: ArgumentHelp("Its name in the snapshot (default: stdin).", valueName: "name"))
     var stdinFilename: String?
@@ -49,6 +53,38 @@ struct SourceOptions: ParsableArguments {
         var absolute: [[UInt8]] = []
         for path in paths { absolute.append(try SourcePaths.absolute(path, from: directory)) }
         return SourcePaths.unique(absolute)
+    }
+
+    /// Every database to save, absolute.
+    func databases(_ context: Context) throws(StoreError) -> [[UInt8]] {
+        let directory = try context.workingDirectory()
+        var absolute: [[UInt8]] = []
+        for path in sqlite { absolute.append(try SourcePaths.absolute(ArgumentBytes.bytes(path), from: directory)) }
+        return SourcePaths.unique(absolute)
+    }
+
+    /// Connects databases with a capture, and looks whether those that were asked for can be had.
+    func prepare(
+        _ databases: [[UInt8]], _ repository: Repository, _ context: Context, into options: inout Archiver.Options
+    ) throws(StoreError) {
+        guard !noSqlite || !databases.isEmpty else { return }
+        let patience = context.settings.wait > 0
+            ? Int32(clamping: context.settings.wait.multipliedReportingOverflow(by: 1_000).partialValue)
+            : SQLiteSource.defaultPatience
+        var staging: StagingPlace?
+        if !databases.isEmpty, !options.isDryRun {
+            let places = [repository.cacheDirectory, context.environment[.temporaryDirectory], "/var/tmp"]
+            staging = places.lazy.compactMap { place in
+                place.flatMap { try? StagingPlace(in: try context.absolute($0)) }
+            }.first
+            if let staging { options.ownDirectories.append(staging.path) }
+        }
+        let source = SQLiteSource(required: databases, patience: patience, staging: staging)
+        try source.check()
+        if options.paths.isEmpty, options.streams.isEmpty { options.type = "database" }
+        options.paths = SourcePaths.unique(options.paths + databases)
+        options.components += SQLiteSource.components(databases)
+        options.contentProvider = source
     }
 
     /// The stream to save, if one was named.

@@ -66,6 +66,7 @@ struct ShowCommand: Verb {
             ("parent", manifest.parent?.hex ?? ""), ("tree", manifest.treeRoot.hex),
             ("errors", manifest.errorsTotal > 0 ? String(manifest.errorsTotal) : ""),
         ]
+        for database in manifest.databases { lines += DatabaseText.lines(database, output) }
         lines += manifest.errors.prefix(20).map {
             ("  \($0.operation)", "\(output.show($0.path)): \(output.safe($0.message))")
         }

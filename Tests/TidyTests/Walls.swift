@@ -14,7 +14,9 @@ enum Walls {
     static let floors: [String: Set<String>] = [
         "VarveFormat": [],
         "Varve": ["VarveFormat", "CB2", "CZstd", "CSys", "Crypto", "CryptoExtras", "Glibc", "Synchronization"],
-        "VarveApp": ["Varve", "VarveFormat", "CSys", "Glibc", "Synchronization", "Foundation", "FoundationEssentials"],
+        "VarveApp": [
+            "Varve", "VarveFormat", "CSQLite", "CSys", "Glibc", "Synchronization", "Foundation", "FoundationEssentials",
+        ],
         "VarveCommand": [
             "VarveApp", "Varve", "VarveFormat", "CSys", "Glibc", "Synchronization", "Foundation",
             "FoundationEssentials", "ArgumentParser",

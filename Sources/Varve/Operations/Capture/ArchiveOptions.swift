@@ -78,6 +78,10 @@ extension Archiver {
         package var settlingSeconds: Int64 = 2
         /// New blobs that may wait for an index file before one is made while the capture goes on.
         package var indexedBlobCount = 98_304
+        /// Supplies the content of databases; nil to copy them as any other file.
+        package var contentProvider: (any ContentProvider)?
+        /// For the manifest's `components`.
+        package var components: [JSONValue] = []
         /// Bytes a second to read from the source at most; nil for no limit.
         public var readLimit: UInt64?
 

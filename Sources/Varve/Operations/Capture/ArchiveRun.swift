@@ -75,6 +75,10 @@ final class ArchiveRun: Sendable {
 
     /// Knows whether all blobs of a long file are there.
     let lists: ListChecker
+    /// What is known about the databases that were captured, by their paths.
+    let databases = Mutex<[[UInt8]: JSONValue]>([:])
+    /// What the parent snapshot says about its databases.
+    let parentDatabases: [[UInt8]: JSONValue]
     /// The parent snapshot's trees, where size and modification time are enough; else nil.
     let parentTree: ParentTree?
     /// What the parent snapshot has, for databases; nil if they are to be stored without it.
@@ -108,6 +112,7 @@ final class ArchiveRun: Sendable {
         // Packs without an index file are not looked into: a writer must not rely on them.
         let loader = repository.loader(index, searchesUnindexedPacks: false)
         lists = ListChecker(index: index, loader: loader)
+        parentDatabases = options.contentProvider == nil ? [:] : Self.databases(of: parent)
         parentTree = Self.parentTree(options, caches, parent, loader)
         parentContents = options.storesDeltas
             ? parent.map { ParentContents(root: $0.manifest.treeRoot, loader: loader) } : nil

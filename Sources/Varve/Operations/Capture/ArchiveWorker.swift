@@ -104,9 +104,16 @@ final class ArchiveWorker {
         let attributes = self.attributes(stat, xattrs: [], inodeFlags: [], isImplied: true)
         // A source that is a file is looked up here.
         let caches = run.caches
+        var names = NameList()
+        for (name, target) in run.forest.names(in: node.path) {
+            guard case .source = target else { continue }
+            try name.withBytes { (bytes) throws(StoreError) in try names.append(bytes, type: SYS_DT_UNKNOWN) }
+        }
+        let candidates = databaseCandidates(names)
         node.state.withLock { state in
             state.handle = handle
             state.attributes = attributes
+            state.databaseCandidates = candidates
             state.cursor = caches.complete?.directory(node.path)
             state.resumeCursor = caches.interrupted?.directory(node.path)
         }
@@ -144,11 +151,13 @@ final class ArchiveWorker {
         let path = node.path
         let cursor = run.caches.complete?.directory(path)
         let resumeCursor = run.caches.interrupted?.directory(path)
+        let candidates = databaseCandidates(names)
         let listed = names
         node.state.withLock { state in
             state.handle = handle
             state.attributes = attributes
             state.names = listed
+            state.databaseCandidates = candidates
             state.cursor = cursor
             state.resumeCursor = resumeCursor
         }

@@ -11,6 +11,8 @@ final class ContentWriter {
         case file(FileStat)
         /// Standard input or a command's output.
         case stream
+        /// What a provider has for a file.
+        case provided(any ProvidedContent)
     }
 
     /// A file that was read.
@@ -68,6 +70,8 @@ final class ContentWriter {
     var predecessors: [BlobID?] = []
     private var contents: [FileBlobs] = []
     var zeros: ZeroChunk?
+    /// The content that is being read, if it does not come from a descriptor.
+    private var provided: (any ProvidedContent)?
     /// The long file that is being read.
     var shared: SharedFile?
     /// What the parent snapshot has of the file that is being read.
@@ -116,6 +120,12 @@ final class ContentWriter {
     ) throws(StoreError) -> FileRead {
         var expected: UInt64?
         var extents = Extents()
+        provided = nil
+        if case .provided(let content) = kind {
+            provided = content
+            expected = content.size
+        }
+        defer { provided = nil }
         if case .file(let stat) = kind {
             // A file that claims to be empty may be one of /proc.
             if stat.size > 0 { expected = stat.size }
@@ -163,11 +173,11 @@ final class ContentWriter {
                 if let length = extents.dataLength(at: total), length < UInt64(wanted) { wanted = Int(length) }
             }
             if !isFile { try waitForInput(descriptor) }
-            let count = Glibc.read(descriptor, arena.baseAddress.map { $0 + used }, wanted)
-            if count < 0 {
-                if errno == EINTR { continue }
+            let count: Int
+            do throws(StoreError) {
+                count = try readBytes(descriptor, count: wanted, at: total)
+            } catch {
                 // What was read and not cut is dropped; it belongs to no chunk.
-                let error = StoreError.system(errno, "read the file")
                 uncut = used
                 return FileRead(file: file, byteCount: total, readCount: readCount, error: error)
             }
@@ -192,6 +202,13 @@ final class ContentWriter {
             }
             if wanted == readSize { try run.checkGoing() }
         }
+    }
+
+    /// Reads behind what is in the arena.
+    private func readBytes(_ descriptor: Int32, count: Int, at offset: UInt64) throws(StoreError) -> Int {
+        let target = UnsafeMutableRawBufferPointer(rebasing: arena[used..<used + count])
+        if let provided { return try provided.read(into: target, at: offset) }
+        return try Syscalls.check(sys_read(descriptor, target.baseAddress, count), "read the file", nil)
     }
 
     /// Waits until a stream has bytes or ends, and notices meanwhile that the caller wants to stop.
@@ -337,7 +354,7 @@ final class ContentWriter {
 
 extension ContentWriter.Kind {
     fileprivate var isFile: Bool {
-        if case .file = self { return true }
-        return false
+        if case .stream = self { return false }
+        return true
     }
 }

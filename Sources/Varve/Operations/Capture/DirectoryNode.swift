@@ -23,6 +23,15 @@ final class CaptureSource: Sendable {
     }
 }
 
+/// What a file is to the databases of its directory, going by its name.
+enum DatabasePart: Sendable, Hashable {
+    case none
+    /// Other names look as if they belonged to it.
+    case base
+    /// Looks as if it belonged to the file of another name.
+    case companion(of: [UInt8])
+}
+
 /// One name of a directory while it is captured.
 struct Slot: Sendable {
     enum Outcome: Sendable {
@@ -52,6 +61,12 @@ struct Slot: Sendable {
     var cacheFlags: UInt32 = 0
     /// A quick capture would not read the file.
     var isTrusted = false
+    /// What the file is to the databases of its directory.
+    var part = DatabasePart.none
+    /// Stands for the state of the database's write-ahead log; 0 without one that holds anything.
+    var log: UInt32 = 0
+    /// The log was changed too shortly before it was looked at.
+    var isLogFresh = false
     /// What the parent snapshot has of a file with the same size and modification time, where that is enough.
     var parentContent: FileContent?
 }
@@ -87,6 +102,10 @@ final class DirectoryNode: Sendable {
         var cursor: StatCache.Cursor?
         var resumeCursor: StatCache.Cursor?
         var parentCursor: ParentTree.Cursor?
+        /// Names that other names seem to belong to, as `app.db-wal` to `app.db`.
+        var databaseCandidates: Set<[UInt8]> = []
+        /// Those of them that were captured as databases.
+        var databases: Set<[UInt8]> = []
         /// Slices not encoded yet: the last one may be at work, those before it wait for hard-link keys.
         var slices: [Slice] = []
         /// Slices encoded so far: the number of the first in `slices`.

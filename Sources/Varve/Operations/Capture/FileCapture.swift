@@ -4,7 +4,6 @@ import VarveFormat
 
 /// Captures what is not a directory: reuses what is unchanged, reads files twice where they change meanwhile.
 extension ArchiveWorker {
-    private static let attemptCount = 3
     /// Batches that wait for each other at most; their directories stay open.
     private static let unfinishedLimit = 64
 
@@ -17,10 +16,10 @@ extension ArchiveWorker {
             (state.resumeCursor?.find(name), state.cursor?.find(name))
         }
         guard let (entry, encoded) = resumed ?? cached else {
-            if run.parentTree != nil { findInParent(&slot, node) }
+            if run.parentTree != nil, slot.log == 0 { findInParent(&slot, node) }
             return false
         }
-        guard entry.matches(slot.stat) else {
+        guard entry.matches(slot.stat), entry.log == slot.log else {
             slot.history = .changed
             return false
         }
@@ -101,11 +100,12 @@ extension ArchiveWorker {
     }
 
     /// A file that was read, whose content is complete after the next flush.
-    fileprivate struct Read {
+    struct Read {
         let position: Int
         /// From the slot as it was before.
         let history: Slot.History
         let isTrusted: Bool
+        let log: UInt32
         let stat: FileStat
         let entry: TreeEntry
         /// Which of the writer's contents; nil for an empty file or a dry run.
@@ -146,7 +146,7 @@ extension ArchiveWorker {
     }
 
     /// Does something with a source file; an error is reported and costs that file only.
-    private func attempt<Value>(
+    func attempt<Value>(
         _ path: @autoclosure () -> [UInt8], _ operation: String, _ body: () throws(StoreError) -> Value
     ) -> Value? {
         do {
@@ -170,80 +170,7 @@ extension ArchiveWorker {
         return result
     }
 
-    /// Opens and reads one file; again if it changes meanwhile. Nil if that failed and was reported.
-    private func capture(
-        _ slot: Slot, _ position: Int, _ node: DirectoryNode, _ handle: DirectoryHandle
-    ) throws(StoreError) -> Read? {
-        // Needed for a report only, and most files give none.
-        func path() -> [UInt8] { node.path(of: slot.name) }
-        guard let descriptor = attempt(path(), "open", { () throws(StoreError) in
-            try openFile(handle.descriptor, slot.name)
-        }) else { return nil }
-        defer { close(descriptor) }
-        for remaining in (0..<Self.attemptCount).reversed() {
-            try run.progress.check()
-            let now = timespec.realTime()
-            guard let stat = attempt(path(), "stat", { () throws(StoreError) in try regularStat(descriptor) })
-            else { return nil }
-            var entry = TreeEntry(
-                name: slot.name, type: .file, isSparse: stat.blocks * 512 < stat.size,
-                attributes: attributes(
-                    stat, xattrs: run.xattrs(.descriptor(descriptor), path()),
-                    inodeFlags: run.inodeFlags(descriptor, path()), isImplied: false),
-                content: .file(size: stat.size, blobs: .empty))
-            if let known = slot.parentContent, stat.isSameContent(as: slot.stat) {
-                entry.content = .file(size: stat.size, blobs: known)
-                return Read(
-                    position: position, history: slot.history, isTrusted: slot.isTrusted, stat: stat, entry: entry,
-                    file: nil, flags: flags(stat, now))
-            }
-            var read: ContentWriter.FileRead?
-            if writesBlobs {
-                read = try readContent(descriptor, stat, path)
-                counters.bytesRead += read?.readCount ?? 0
-                if let error = read?.error {
-                    run.report(path(), "read", error)
-                    return nil
-                }
-            }
-            guard let after = attempt(path(), "stat", { () throws(StoreError) in try FileStat.of(descriptor) })
-            else { return nil }
-            let isStable = after.isSameContent(as: stat) && read?.isWhole ?? true
-            if !isStable && remaining > 0 {
-                lseek(descriptor, 0, SEEK_SET)
-                continue
-            }
-            if !isStable { reportChange(path()) }
-            let size = read?.byteCount ?? stat.size
-            entry.isSparse = stat.blocks * 512 < size
-            entry.content = .file(size: size, blobs: .empty)
-            let cacheFlags = isStable && size == stat.size ? flags(stat, now) : StatCache.Entry.unsureFlag
-            return Read(
-                position: position, history: slot.history, isTrusted: slot.isTrusted, stat: stat, entry: entry,
-                file: size > 0 ? read?.file : nil, flags: cacheFlags | StatCache.Entry.readFlag)
-        }
-        return nil
-    }
-
-    /// Reads a file, databases by their pages and beside what the parent snapshot has of them.
-    private func readContent(
-        _ descriptor: Int32, _ stat: FileStat, _ path: [UInt8]
-    ) throws(StoreError) -> ContentWriter.FileRead {
-        guard let parameters = run.databaseParameters(descriptor, size: stat.size) else {
-            return try content.read(descriptor, .file(stat), parameters: run.parameters(forSize: stat.size))
-        }
-        return try content.read(
-            descriptor, .file(stat), parameters: parameters, parent: run.parentContents?.pages(at: path))
-    }
-
-    private func reportChange(_ path: [UInt8]) {
-        run.report(
-            CaptureError(
-                path: path, operation: "changed", errno: 0,
-                message: "changed while it was read, \(Self.attemptCount) times"))
-    }
-
-    private func regularStat(_ descriptor: Int32) throws(StoreError) -> FileStat {
+    func regularStat(_ descriptor: Int32) throws(StoreError) -> FileStat {
         let stat = try FileStat.of(descriptor)
         guard stat.isRegular else { throw StoreError(.missing, "became something else while it was captured") }
         return stat
@@ -251,7 +178,7 @@ extension ArchiveWorker {
 
     /// Flags for the stat cache. A later change could leave the same times if they lie shortly before the read, or
     /// after it.
-    private func flags(_ stat: FileStat, _ now: timespec) -> UInt32 {
+    func flags(_ stat: FileStat, _ now: timespec) -> UInt32 {
         let limit = Int64(now.tv_sec) - run.options.settlingSeconds
         func isLate(_ seconds: Int64, _ nanoseconds: UInt32) -> Bool {
             (seconds, Int(nanoseconds)) > (limit, now.tv_nsec)
@@ -261,7 +188,7 @@ extension ArchiveWorker {
         return isRacy ? StatCache.Entry.unsureFlag : 0
     }
 
-    private func openFile(_ directory: Int32, _ name: [UInt8]) throws(StoreError) -> Int32 {
+    func openFile(_ directory: Int32, _ name: [UInt8]) throws(StoreError) -> Int32 {
         let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
         do {
             return try sysOpen(directory, name, flags | SYS_O_NOATIME)
@@ -288,6 +215,7 @@ extension ArchiveWorker {
         }
         var slot = Slot(name: entry.name, stat: read.stat, outcome: outcome)
         slot.cacheFlags = read.flags
+        slot.log = read.log
         if read.isTrusted { counters.bytesUnchanged += read.stat.size }
         return slot
     }

@@ -45,7 +45,7 @@ struct PartialTree {
                 guard let encoded = worker.encoded(slot) else { continue }
                 lines.append((slot.name, encoded))
                 guard !slot.stat.isDirectory, slot.stat.inode != 0 else { continue }
-                StatCacheWriter.encode(slot.stat, flags: slot.cacheFlags, encoded: encoded, into: &record)
+                StatCacheWriter.encode(slot, encoded: encoded, into: &record)
                 count += 1
             }
             records.append(.init(path: node.path, count: count, entries: record.bytes))

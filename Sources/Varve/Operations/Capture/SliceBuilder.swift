@@ -216,20 +216,33 @@ extension ArchiveWorker {
             if run.parentTree != nil { inheritParentTree(child, node) }
             tasks.append(.directory(child))
             slice.children[position.slot] = child
-        } else if let handle, !reuse(&slot, path, node) && !found.stat.isRegular {
-            slot.outcome = try specialOutcome(&slot, path, handle)
+        } else if let handle {
+            noteDatabase(&slot, node, handle)
+            if !mustRead(slot, path), reuse(&slot, path, node) {
+                if slot.stat.isRegular { keepDatabase(slot, path, node, handle) }
+            } else if !found.stat.isRegular {
+                slot.outcome = try specialOutcome(&slot, path, handle)
+            }
         }
         if case .linked = slot.outcome { slice.hasLinks = true }
         slice.slots.append(slot)
     }
 
-    /// The slots that must be read, in batches that one worker reads at a time.
+    /// The slots that must be read, in batches that one worker reads at a time. What belongs to a database comes behind
+    /// it in the same batch: whether it is captured depends on how that goes.
     private func fileBatches(_ slots: [Slot], except streams: [Int]) -> [[Int]] {
         var batches: [[Int]] = []
         var batch: [Int] = []
         var bytes: UInt64 = 0
+        var bases: [[UInt8]: Int] = [:]
+        var companions: [(batch: Int, position: Int)] = []
         for (position, slot) in slots.enumerated() {
             guard case .pending = slot.outcome, slot.stat.isRegular, !streams.contains(position) else { continue }
+            if case .companion(let base) = slot.part, let batch = bases[base] {
+                companions.append((batch, position))
+                continue
+            }
+            if slot.part == .base { bases[slot.name] = batches.count }
             batch.append(position)
             bytes += slot.stat.size
             if batch.count == Self.batchFileCount || bytes >= Self.batchByteCount {
@@ -239,6 +252,7 @@ extension ArchiveWorker {
             }
         }
         if !batch.isEmpty { batches.append(batch) }
+        for companion in companions { batches[companion.batch].append(companion.position) }
         return batches
     }
 

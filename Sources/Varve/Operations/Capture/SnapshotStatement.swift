@@ -32,6 +32,10 @@ struct SnapshotStatement {
         manifest.parent = parent?.id
         manifest.replaces = replaces
         manifest.trustMtime = options.trustsModificationTime
+        manifest.components = options.components
+        manifest.databases = run.databases.withLock { databases in
+            databases.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value)
+        }
         manifest.excludes = options.exclusions.rules.map(\.description)
         manifest.durationSeconds = Timestamp.now().seconds(since: start)
         manifest.errorsTotal = Int(errors.count)

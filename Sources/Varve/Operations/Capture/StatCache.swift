@@ -29,6 +29,8 @@ final class StatCache: Sendable {
         var mode: UInt32
         var flags: UInt32
         var encodedCount: UInt32
+        /// Stands for the state of a database's write-ahead log, see `Slot.log`.
+        var log: UInt32
 
         /// Whether the file is the one that was captured, unchanged as far as stat can tell.
         func matches(_ stat: FileStat) -> Bool {
@@ -166,7 +168,8 @@ final class StatCache: Sendable {
             }
             let entry = Entry(
                 mtimeSeconds: load(0), ctimeSeconds: load(8), mtimeNanoseconds: load(16), ctimeNanoseconds: load(20),
-                inode: load(24), size: load(32), mode: load(40), flags: load(44), encodedCount: load(48))
+                inode: load(24), size: load(32), mode: load(40), flags: load(44), encodedCount: load(48),
+                log: load(52))
             let start = position + Entry.fixedSize
             guard let count = Int(exactly: entry.encodedCount), count > 2, start + count <= cache.tableOffset
             else { return nil }

@@ -51,7 +51,8 @@ final class StatCacheWriter: Sendable {
     }
 
     /// Encodes one entry of a record.
-    static func encode(_ stat: FileStat, flags: UInt32, encoded: [UInt8], into writer: inout ByteWriter) {
+    static func encode(_ slot: Slot, encoded: [UInt8], into writer: inout ByteWriter) {
+        let stat = slot.stat
         writer.u64(UInt64(bitPattern: stat.mtimeSeconds))
         writer.u64(UInt64(bitPattern: stat.ctimeSeconds))
         writer.u32(stat.mtimeNanoseconds)
@@ -59,9 +60,9 @@ final class StatCacheWriter: Sendable {
         writer.u64(stat.inode)
         writer.u64(stat.size)
         writer.u32(stat.mode)
-        writer.u32(flags)
+        writer.u32(slot.cacheFlags)
         writer.u32(UInt32(encoded.count))
-        writer.u32(0)
+        writer.u32(slot.log)
         writer.raw(encoded)
     }
 

@@ -91,7 +91,7 @@ extension ArchiveWorker {
             guard let encoded = encoded(slot) else { continue }
             entries.append((slot.name, encoded))
             if !slot.stat.isDirectory, run.caches.writer != nil, slot.stat.inode != 0 {
-                StatCacheWriter.encode(slot.stat, flags: slot.cacheFlags, encoded: encoded, into: &record)
+                StatCacheWriter.encode(slot, encoded: encoded, into: &record)
                 recordCount += 1
             }
         }
