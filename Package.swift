@@ -17,6 +17,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
     ],
     targets: [
         // No pkgConfig: its -L flags would come before the static libraries of a self-contained build.
@@ -33,7 +34,10 @@ let package = Package(
                 .product(name: "CryptoExtras", package: "swift-crypto"),
             ],
             swiftSettings: strict),
-        .target(name: "VarveApp", dependencies: ["Varve", "VarveFormat", "CSys"], swiftSettings: strict),
+        .target(
+            name: "VarveApp",
+            dependencies: ["Varve", "VarveFormat", "CSys", .product(name: "TOMLKit", package: "TOMLKit")],
+            swiftSettings: strict),
         .executableTarget(
             name: "VarveCommand",
             dependencies: [

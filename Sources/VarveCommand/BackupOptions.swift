@@ -26,11 +26,15 @@ struct SourceOptions: ParsableArguments {
         case command(path: [UInt8], arguments: [[UInt8]])
     }
 
-    /// Full unless an option or the environment says quick.
-    func kind(_ environment: Environment) throws(StoreError) -> SnapshotKind {
+    /// Full unless an option, the environment, the job or the configuration says quick.
+    func kind(_ environment: Environment, job: Configuration.Job?) throws(StoreError) -> SnapshotKind {
         if full, quick { throw StoreError(.usage, "--full and --quick were both given", remedy: "give one") }
         if full { return .full }
         if quick { return .quick }
+        if environment[.kind] == nil || environment.isConfigured(.kind),
+            let kind = job?.values["kind"].flatMap({ SnapshotKind(rawValue: $0) }) {
+            return kind
+        }
         return try environment.value(.kind, "full or quick") { SnapshotKind(rawValue: $0) } ?? .full
     }
 
@@ -114,7 +118,7 @@ struct RecordOptions: ParsableArguments {
         guard tag.allSatisfy(SnapshotEditor.isTag) else {
             throw StoreError(.usage, "--tag: a tag cannot be empty or hold a comma or control characters")
         }
-        options.tags = Set(tag).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        options.tags = sorted(tag)
         options.host = host ?? context.environment[.host] ?? Self.hostName()
         options.user = context.environment[.user] ?? "uid \(getuid())"
         options.appVersion = appVersion
@@ -125,6 +129,11 @@ struct RecordOptions: ParsableArguments {
         where text.unicodeScalars.contains(where: { $0.value >= 0x10_FF80 }) {
             throw StoreError(.usage, "the words about a snapshot must be UTF-8", path: ArgumentBytes.bytes(text))
         }
+    }
+
+    /// Tags as a manifest holds them.
+    func sorted(_ tags: [String]) -> [String] {
+        Set(tags).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
     private static func hostName() -> String {
@@ -149,14 +158,16 @@ struct MethodOptions: ParsableArguments {
     @Flag(help: "Quick without a cache: trust size and mtime alone.") var trustMtime = false
     @Flag(help: "Do not decode what was encoded to check it.") var noVerifyEncode = false
 
-    func apply(to options: inout Archiver.Options, _ environment: Environment) throws(StoreError) {
-        if let level = try Self.level(compression, environment) { options.compressionLevel = level }
-        options.skipsIfUnchanged = skipIfUnchanged
+    func apply(to options: inout Archiver.Options, _ context: Context) throws(StoreError) {
+        if let level = try Self.level(compression, context.environment) { options.compressionLevel = level }
+        options.skipsIfUnchanged = skipIfUnchanged || context.configured.flag("backup.skip_if_unchanged")
         options.allowsEmpty = allowEmpty
         options.trustsModificationTime = trustMtime
         options.verifiesEncoding = !noVerifyEncode
         if let checkpointInterval {
             let seconds = try OptionValue.duration("--checkpoint-interval", checkpointInterval)
+            options.checkpointInterval = Int(clamping: seconds)
+        } else if let seconds = try context.configured.duration("backup.checkpoint_interval") {
             options.checkpointInterval = Int(clamping: seconds)
         }
         if let limitRead {
@@ -164,6 +175,8 @@ struct MethodOptions: ParsableArguments {
             let rate = try OptionValue.size("--limit-read", text)
             guard rate > 0 else { throw StoreError(.usage, "--limit-read: nothing can be read at 0 bytes a second") }
             options.readLimit = rate
+        } else {
+            options.readLimit = try context.configured.size("backup.limit_read").flatMap { $0 > 0 ? $0 : nil }
         }
     }
 

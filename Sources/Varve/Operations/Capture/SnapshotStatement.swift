@@ -32,7 +32,10 @@ struct SnapshotStatement {
         manifest.parent = parent?.id
         manifest.replaces = replaces
         manifest.trustMtime = options.trustsModificationTime
-        manifest.excludes = options.exclusions.rules.map(\.description)
+        let excludes = options.exclusions.rules + options.components.flatMap(\.exclusions.rules)
+        manifest.excludes = excludes.map(\.description)
+        manifest.components = run.components.records
+        manifest.validation = options.validation
         manifest.durationSeconds = Timestamp.now().seconds(since: start)
         manifest.errorsTotal = Int(errors.count)
         manifest.errors = errors.list.map {

@@ -19,13 +19,20 @@ extension ArchiveWorker {
         var blobs = FileContent.empty
         var size: UInt64 = 0
         if writesBlobs {
-            let parameters = try ChunkParameters(run.repository.config.chunker.stream)
-            let read = try content.read(stream.descriptor, .stream, parameters: parameters)
-            if let error = read.error { throw error.at(stream.path) }
-            try stream.finish()
-            try content.flush()
-            blobs = try content.finish(read.file)
-            size = read.byteCount
+            do throws(StoreError) {
+                (blobs, size) = try read(stream)
+            } catch {
+                guard stream.failsAlone, !error.isFatalForCapture else { throw error }
+                run.report(stream.path, "run", error)
+                try finishTask(node, [(position, Slot(name: old.name, stat: old.stat, outcome: .omitted))])
+                return
+            }
+        }
+        let total = size
+        tally(run.components.owner(of: stream.path)) { counts in
+            counts.files += 1
+            counts.bytesTotal += total
+            counts.bytesRead += total
         }
         counters.bytesRead += size
         counters.bytesTotal += size
@@ -36,5 +43,15 @@ extension ArchiveWorker {
             attributes: attributes(old.stat, xattrs: [], inodeFlags: [], isImplied: false),
             content: .file(size: size, blobs: blobs))
         try finishTask(node, [(position, Slot(name: old.name, stat: old.stat, outcome: .entry(entry)))])
+    }
+
+    private func read(_ stream: Archiver.Stream) throws(StoreError) -> (FileContent, UInt64) {
+        let descriptor = try stream.start?() ?? stream.descriptor
+        let parameters = try ChunkParameters(run.repository.config.chunker.stream)
+        let read = try content.read(descriptor, .stream, parameters: parameters)
+        if let error = read.error { throw error.at(stream.path) }
+        try stream.finish()
+        try content.flush()
+        return (try content.finish(read.file), read.byteCount)
     }
 }
