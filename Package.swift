@@ -55,7 +55,8 @@ let package = Package(
             name: "VarveFormatTests", dependencies: ["VarveFormat"], exclude: ["Vectors"], swiftSettings: strict),
         .testTarget(
             name: "VarveTests", dependencies: ["Varve", "VarveFormat", "CB2", "CZstd", "CSys"], swiftSettings: strict),
-        .testTarget(name: "VarveAppTests", dependencies: ["VarveApp", "Varve", "VarveFormat"], swiftSettings: strict),
+        .testTarget(
+            name: "VarveAppTests", dependencies: ["VarveApp", "Varve", "VarveFormat", "CSys"], swiftSettings: strict),
         .testTarget(name: "VarveCommandTests", dependencies: ["Varve", "VarveFormat", "CSys"], swiftSettings: strict),
         // The protocol of sessions and collection as a model: it depends on nothing of the engine.
         .testTarget(name: "ModelTests", swiftSettings: strict),

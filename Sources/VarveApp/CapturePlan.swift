@@ -18,6 +18,7 @@ package struct CapturePlan: Sendable {
     private let selected: Set<String>
     /// What is left out of every component, and what an option leaves out besides.
     private let exclusions: Archiver.Exclusions
+    private let staysOnFileSystem: Bool
     private let optionExclusions: Archiver.Exclusions
 
     /// Where in a snapshot the output of commands lies: no path of a machine, so that no restore in place writes there.
@@ -28,16 +29,18 @@ package struct CapturePlan: Sendable {
     /// - Parameters:
     ///   - options: what was asked for; its exclusions, those of the command line, are the strongest.
     ///   - exclusions: what the configuration leaves out of everything.
+    ///   - staysOnFileSystem: what holds for components that do not say it.
     /// - Throws: `usage` for a kind that cannot be captured, and for what cannot be captured as it is configured.
     package init(
         _ configuration: Configuration, _ components: [Configuration.Component], options: Archiver.Options,
-        exclusions: Archiver.Exclusions, runner: HookRunner, progress: Progress,
+        exclusions: Archiver.Exclusions, staysOnFileSystem: Bool, runner: HookRunner, progress: Progress,
         running: RunningCommands, onHold: @escaping @Sendable (Bool) -> Void
     ) throws(StoreError) {
         self.running = running
         self.configuration = configuration
         self.options = options
         self.exclusions = exclusions
+        self.staysOnFileSystem = staysOnFileSystem
         self.runner = runner
         self.progress = progress
         self.onHold = onHold
@@ -63,8 +66,8 @@ package struct CapturePlan: Sendable {
         var engine = Archiver.Component(record: Self.record(component, component.paths))
         engine.paths = component.paths
         engine.exclusions = try exclusions(of: component)
-        let staysBySetting = component.values["one_file_system"] ?? configuration.values["backup.one_file_system"]
-        engine.staysOnFileSystem = options.staysOnFileSystem || staysBySetting == "true"
+        let staysBySetting = component.values["one_file_system"].map { $0 == "true" } ?? staysOnFileSystem
+        engine.staysOnFileSystem = options.staysOnFileSystem || staysBySetting
         change(&engine)
         options.paths += component.paths
         options.components.append(engine)

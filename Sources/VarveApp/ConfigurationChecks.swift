@@ -30,9 +30,8 @@ enum ConfigurationChecks {
         let versions = ["app_version", "app_version_file", "app_version_command"].map { "backup." + $0 }
         let given = versions.filter { values[$0] != nil }
         for key in given.dropFirst() { reader.add(key, "there is \(given[0]) too", "keep one of them") }
-        for (key, other) in [("validation.policy", "validation.command"), ("validation.timeout", "validation.command")]
-        where values[key] != nil && values[other] == nil {
-            reader.add(key, "there is no \(other)", "add it, or take this out")
+        if values["validation.policy"] != nil, values["validation.command"] == nil {
+            reader.add("validation.policy", "there is no validation.command", "add it, or take this out")
         }
         for (index, word) in (lists["backup.types"] ?? []).enumerated() where word == "full" {
             reader.add("backup.types[\(index)]", "full stands for all types", "choose another word")

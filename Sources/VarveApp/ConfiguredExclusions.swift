@@ -4,6 +4,18 @@ package import Varve
 package enum ConfiguredExclusions {
     private static let fileLimit = 16 << 20
 
+    /// The bytes of a file that a key names.
+    ///
+    /// - Throws: `usage` if it is not there.
+    package static func read(_ path: [UInt8], named key: String) throws(StoreError) -> [UInt8] {
+        do throws(StoreError) {
+            return try DescriptorReader.readFile(path, limit: fileLimit)
+        } catch {
+            let code: StoreError.Code = error.code == .missing ? .usage : error.code
+            throw StoreError(code, "\(key): \(error.message)", path: path, remedy: "correct the key")
+        }
+    }
+
     /// The exclusions of one table, by the names of its keys.
     ///
     /// - Parameter prefix: the table, for messages.
@@ -15,7 +27,7 @@ package enum ConfiguredExclusions {
         for name in lists["exclude_set"] ?? [] { result.rules += try ExcludeSets.rules(name) }
         for file in lists["exclude_file"] ?? [] {
             let path = Array(file.utf8)
-            let bytes = try DescriptorReader.readFile(path, limit: fileLimit)
+            let bytes = try read(path, named: "\(prefix).exclude_file")
             let (rules, problems) = PathRule.parseLines(bytes) { .file(path: path, line: $0) }
             if let problem = problems.first { throw problem }
             result.rules += rules

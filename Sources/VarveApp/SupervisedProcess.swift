@@ -16,6 +16,8 @@ package final class SupervisedProcess: Sendable {
         package var variables: [String: String] = [:]
         /// Seconds; nil for no end.
         package var timeout: Int64?
+        /// Seconds between asking it to end and ending it.
+        package var patience: Int64 = 5
         /// Its standard output can be read from `output`; otherwise it is kept like its messages.
         package var handsOutOutput = false
 
@@ -42,8 +44,6 @@ package final class SupervisedProcess: Sendable {
 
     /// As much of what a program says is kept: the end of it.
     package static let messageLimit = 16 << 10
-    /// Between asking a program to end and ending it, in seconds.
-    private static let patience: Int64 = 5
     /// Never handed on: a hook has no business with it.
     private static let secretVariables = ["VARVE_PASSWORD"]
 
@@ -143,10 +143,10 @@ package final class SupervisedProcess: Sendable {
             if let known = end {
                 if now >= known.killAt { _ = kill(-process, SIGKILL) }
             } else if state.withLock({ $0.isCancelled }) {
-                end = (.cancelled, now + .seconds(Self.patience))
+                end = (.cancelled, now + .seconds(plan.patience))
                 _ = kill(-process, SIGTERM)
             } else if let deadline, now >= deadline {
-                end = (.timedOut, now + .seconds(Self.patience))
+                end = (.timedOut, now + .seconds(plan.patience))
                 _ = kill(-process, SIGTERM)
             }
         }

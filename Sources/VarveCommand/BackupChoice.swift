@@ -49,6 +49,15 @@ struct ChoiceOptions: ParsableArguments {
         return type
     }
 
+    /// The job to record.
+    func recordedJob() throws(StoreError) -> String? {
+        guard let job else { return nil }
+        guard !job.isEmpty, !job.unicodeScalars.contains(where: { $0.value < 0x20 || $0.value >= 0x10_FF80 }) else {
+            throw StoreError(.usage, "--job: a name cannot be empty or hold control characters, and must be UTF-8")
+        }
+        return job
+    }
+
     private static func standardType(_ context: Context, _ job: Configuration.Job?) -> String {
         let configured = context.configured.value("backup.type")
         // The job is in the file, and so weaker than a variable.

@@ -88,9 +88,10 @@ struct BackupCommand: Verb {
         options.countsFirst = context.showsProgress
         try record.apply(to: &options, context)
         try method.apply(to: &options, context)
-        options.job = choice.job
+        options.job = try choice.recordedJob()
         options.tags = record.sorted(options.tags + context.configured.list("backup.tags"))
-        if let chosen { options.type = chosen.type } else if let type = try choice.recordedType() { options.type = type }
+        let type = if let chosen { chosen.type } else { try choice.recordedType() }
+        if let type { options.type = type }
         guard let job = chosen?.job else { return }
         options.tags = record.sorted(options.tags + (job.lists["tags"] ?? []))
         if options.description == nil { options.description = job.values["description"] }

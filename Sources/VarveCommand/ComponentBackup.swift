@@ -82,7 +82,8 @@ struct ComponentBackup {
         let signals = context.signals
         let plan = try CapturePlan(
             choice.configuration, choice.components, options: options, exclusions: try context.configured.exclusions(),
-            runner: runner, progress: progress, running: running, onHold: { signals.hold($0) })
+            staysOnFileSystem: context.configured.flag("backup.one_file_system"), runner: runner, progress: progress,
+            running: running, onHold: { signals.hold($0) })
         var status = ExitStatus.ok
         let result: Result<ArchiveReport, StoreError>
         do throws(StoreError) {
@@ -131,7 +132,7 @@ struct ComponentBackup {
     private func applicationVersion(_ progress: Progress) throws(StoreError) -> String? {
         if let version = context.configured.text("backup.app_version") { return version }
         if let file = try context.configured.path("backup.app_version_file") {
-            let bytes = try DescriptorReader.readFile(file, limit: 64 << 10)
+            let bytes = try ConfiguredExclusions.read(file, named: "backup.app_version_file")
             let line = bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
             return String(decoding: line, as: UTF8.self)
         }

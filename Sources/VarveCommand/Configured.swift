@@ -13,9 +13,11 @@ struct Configured: Sendable {
 
     /// Finds and reads the configuration for a command.
     ///
-    /// - Throws: `usage` for a file or a variable with a mistake, `notFound` for a file that was named and is not there.
+    /// - Throws: `usage` for a file or a variable with a mistake, and for a file that was named and is not there.
     static func load(_ verb: some Verb, _ environment: Environment) throws(StoreError) -> Configured {
-        guard type(of: verb).usesConfiguration else { return Configured(configuration: nil, environment: environment) }
+        guard type(of: verb).usesConfiguration else {
+            return Configured(configuration: nil, environment: environment)
+        }
         try checkVariables(environment)
         guard let file = try file(verb.global, environment) else {
             return Configured(configuration: nil, environment: environment)
@@ -31,7 +33,7 @@ struct Configured: Sendable {
 
     /// The file: what an option or the environment names; else that of the working directory; else that of the user.
     ///
-    /// - Throws: `notFound` for one that was named; `usage` for one that belongs to somebody else.
+    /// - Throws: `usage` for one that was named and is not there, or belongs to somebody else.
     static func file(_ options: GlobalOptions, _ environment: Environment) throws(StoreError) -> [UInt8]? {
         if let named = options.config ?? environment[.config] {
             let path = try SourcePaths.absolute(ArgumentBytes.bytes(named), from: try workingDirectory())
@@ -45,6 +47,7 @@ struct Configured: Sendable {
             let path = try SourcePaths.absolute(Array(fileName.utf8), from: directory)
             if let status = try? Syscalls.status(path) {
                 try checkOwner(status, path)
+                try checkOwner(try Syscalls.status(path, follow: true), path)
                 return path
             }
         }
@@ -58,7 +61,7 @@ struct Configured: Sendable {
     /// A configuration names commands to run: one that lies about in a directory must be of somebody who may do that.
     private static func checkOwner(_ status: FileStatus, _ path: [UInt8]) throws(StoreError) {
         let isTrusted = status.user == 0 || status.user == geteuid()
-        guard isTrusted, status.mode & 0o002 == 0 else {
+        guard isTrusted, status.kind == .symlink || status.mode & 0o002 == 0 else {
             let why = isTrusted ? "can be written by everybody" : "belongs to somebody else"
             throw StoreError(
                 .usage, "the configuration in this directory \(why), and it could name any command to run", path: path,

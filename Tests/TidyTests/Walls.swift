@@ -14,7 +14,9 @@ enum Walls {
     static let floors: [String: Set<String>] = [
         "VarveFormat": [],
         "Varve": ["VarveFormat", "CB2", "CZstd", "CSys", "Crypto", "CryptoExtras", "Glibc", "Synchronization"],
-        "VarveApp": ["Varve", "VarveFormat", "CSys", "Glibc", "Synchronization", "Foundation", "FoundationEssentials"],
+        "VarveApp": [
+            "Varve", "VarveFormat", "CSys", "Glibc", "Synchronization", "Foundation", "FoundationEssentials", "TOMLKit",
+        ],
         "VarveCommand": [
             "VarveApp", "Varve", "VarveFormat", "CSys", "Glibc", "Synchronization", "Foundation",
             "FoundationEssentials", "ArgumentParser",
