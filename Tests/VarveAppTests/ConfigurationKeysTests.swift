@@ -67,6 +67,7 @@ struct ConfigurationKeysTests {
     func defaults() {
         for key in ConfigurationKeys.all where key.standard.hasPrefix("`") && key.standard.hasSuffix("`") {
             let value = String(key.standard.dropFirst().dropLast())
+            guard !value.contains("`") else { continue }
             #expect(key.form.problem(value) == nil, "\(key.path): \(value)")
         }
     }

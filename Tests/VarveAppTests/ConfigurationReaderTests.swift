@@ -158,7 +158,7 @@ struct ConfigurationReaderTests {
     func excess() throws {
         let deep = Array(repeating: "a", count: 100).joined(separator: ".")
         try check(Mistake("\n\(deep) = 1", 2, nil, "dots"))
-        try check(Mistake("x = \(String(repeating: "[", count: 100_000))", 1, nil, ""))
+        try check(Mistake("x = \(String(repeating: "[", count: 100_000))", 1, nil, "nest"))
         try check(Mistake(String(repeating: "# long\n", count: 40_000), nil, nil, "longer than 256 KiB"))
     }
 
