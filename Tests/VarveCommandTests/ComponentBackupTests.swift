@@ -206,7 +206,8 @@ struct ComponentBackupTests {
         #expect(held.filter { $0 == "quiesce" }.count == held.filter { $0 == "resume" }.count)
 
         let itself = try prepare("", "[[component]]\nname = \"q\"\nkind = \"dir-db\"\npaths = [\"q\"]\n"
-            + "quiesce = \"echo quiesce >> log; kill -INT $PPID\"\nresume = \"kill -INT $PPID; echo resume >> log\"\n")
+            + "quiesce = \"echo quiesce >> log; kill -INT $PPID; sleep 1000\"\n"
+            + "resume = \"kill -INT $PPID; echo resume >> log\"\n")
         try itself.makeDirectory("app/q")
         #expect(try backup(itself, ["--only", "q"]).status == 130)
         #expect(try log(itself) == ["quiesce", "resume"])
