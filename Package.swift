@@ -17,6 +17,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
     ],
     targets: [
         // No pkgConfig: its -L flags would come before the static libraries of a self-contained build.
@@ -35,7 +36,11 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "VarveApp", dependencies: ["Varve", "VarveFormat", "CSQLite", "CSys"], swiftSettings: strict),
+            name: "VarveApp",
+            dependencies: [
+                "Varve", "VarveFormat", "CSQLite", "CSys", .product(name: "TOMLKit", package: "TOMLKit"),
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "VarveCommand",
             dependencies: [
@@ -53,7 +58,8 @@ let package = Package(
             name: "VarveFormatTests", dependencies: ["VarveFormat"], exclude: ["Vectors"], swiftSettings: strict),
         .testTarget(
             name: "VarveTests", dependencies: ["Varve", "VarveFormat", "CB2", "CZstd", "CSys"], swiftSettings: strict),
-        .testTarget(name: "VarveAppTests", dependencies: ["VarveApp", "Varve", "VarveFormat"], swiftSettings: strict),
+        .testTarget(
+            name: "VarveAppTests", dependencies: ["VarveApp", "Varve", "VarveFormat", "CSys"], swiftSettings: strict),
         .testTarget(name: "VarveCommandTests", dependencies: ["Varve", "VarveFormat", "CSys"], swiftSettings: strict),
         // The protocol of sessions and collection as a model: it depends on nothing of the engine.
         .testTarget(name: "ModelTests", swiftSettings: strict),

@@ -31,6 +31,49 @@ static inline int sys_spawn(const char *const *arguments, int output, int32_t *p
     return -result;
 }
 
+/// Starts a program found in PATH as the leader of a process group of its own, so that it can be ended with all that it
+/// started. `directory` may be NULL. The negative error number on failure.
+static inline int sys_spawn_group(
+    const char *const *arguments, const char *const *environment, const char *directory, int input, int output,
+    int messages, int32_t *process) {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    posix_spawn_file_actions_adddup2(&actions, input, 0);
+    posix_spawn_file_actions_adddup2(&actions, output, 1);
+    posix_spawn_file_actions_adddup2(&actions, messages, 2);
+    if (directory) posix_spawn_file_actions_addchdir_np(&actions, directory);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &all);
+    posix_spawnattr_setpgroup(&attributes, 0);
+    posix_spawnattr_setflags(
+        &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+    pid_t id = 0;
+    int result = posix_spawnp(
+        &id, arguments[0], &actions, &attributes, (char *const *)arguments, (char *const *)environment);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    *process = (int32_t)id;
+    return -result;
+}
+
+/// The variable of a number in the environment of this process; NULL behind the last.
+static inline const char *sys_environment(int number) { return environ[number]; }
+
+/// Looks whether a child has ended: -EAGAIN while it runs, else as `sys_wait`.
+static inline int sys_wait_now(int32_t process) {
+    int status = 0;
+    pid_t result;
+    do { result = waitpid(process, &status, WNOHANG); } while (result < 0 && errno == EINTR);
+    if (result < 0) return -errno;
+    if (result == 0) return -EAGAIN;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 256 + WTERMSIG(status);
+}
+
 /// Waits for a child. Its exit status, 256 + the signal that ended it, or the negative error number.
 static inline int sys_wait(int32_t process) {
     int status = 0;

@@ -22,7 +22,7 @@ package final class ChildProcess: Sendable {
         var ends: [Int32] = [-1, -1]
         try Syscalls.check(sys_pipe(&ends), "make a pipe", nil)
         var started: Int32 = 0
-        let result = Self.withStrings(arguments) { sys_spawn($0, ends[1], &started) }
+        let result = CStrings.with(arguments) { sys_spawn($0, ends[1], &started) }
         _ = sys_close(ends[1])
         guard result == 0 else {
             _ = sys_close(ends[0])
@@ -74,23 +74,6 @@ package final class ChildProcess: Sendable {
         }
         try finish()
         return bytes
-    }
-
-    private static func withStrings<Result>(
-        _ strings: [[UInt8]], _ body: (UnsafePointer<UnsafePointer<CChar>?>) -> Result
-    ) -> Result {
-        let copies = strings.map { string in
-            let copy = UnsafeMutablePointer<CChar>.allocate(capacity: string.count + 1)
-            for (index, byte) in string.enumerated() { copy[index] = CChar(bitPattern: byte) }
-            copy[string.count] = 0
-            return copy
-        }
-        defer { for copy in copies { copy.deallocate() } }
-        let pointers: [UnsafePointer<CChar>?] = copies.map { UnsafePointer($0) } + [nil]
-        return pointers.withUnsafeBufferPointer { buffer in
-            guard let base = buffer.baseAddress else { preconditionFailure("an array that holds nil is not empty") }
-            return body(base)
-        }
     }
 }
 

@@ -69,14 +69,16 @@ package struct SQLiteSource: ContentProvider {
         }
     }
 
-    /// What a manifest says of the databases that were asked for, as components of the application.
-    package static func components(_ paths: [[UInt8]]) -> [JSONValue] {
+    /// The databases that were asked for, as components of the application.
+    package static func components(_ paths: [[UInt8]]) -> [Archiver.Component] {
         paths.map { path in
             let name = path.suffix(from: (path.lastIndex(of: UInt8(ascii: "/")) ?? -1) + 1)
-            return .object([
+            var component = Archiver.Component(record: [
                 "kind": .string("sqlite"), "name": .string(String(decoding: name, as: UTF8.self)),
                 "paths": .array([FileNameJSON.encode(path)]), "type": .string("database"),
             ])
+            component.paths = [path]
+            return component
         }
     }
 }

@@ -8,6 +8,7 @@ package struct SnapshotFilter: Sendable {
     package var tags: [String] = []
     package var names: [String] = []
     package var types: [String] = []
+    package var jobs: [String] = []
     /// Captured paths, absolute; a snapshot fits if it captured one of them.
     package var paths: [[UInt8]] = []
     package var since: Timestamp?
@@ -16,7 +17,8 @@ package struct SnapshotFilter: Sendable {
     package init() {}
 
     package var isEmpty: Bool {
-        hosts.isEmpty && tags.isEmpty && names.isEmpty && types.isEmpty && paths.isEmpty && since == nil && until == nil
+        hosts.isEmpty && tags.isEmpty && names.isEmpty
+            && types.isEmpty && jobs.isEmpty && paths.isEmpty && since == nil && until == nil
     }
 
     package func matches(_ snapshot: SnapshotCandidate) -> Bool {
@@ -24,6 +26,7 @@ package struct SnapshotFilter: Sendable {
         if !tags.isEmpty, !tags.contains(where: snapshot.tags.contains) { return false }
         if !names.isEmpty, !names.contains(where: { $0 == snapshot.name }) { return false }
         if !types.isEmpty, !types.contains(where: { $0 == snapshot.type }) { return false }
+        if !jobs.isEmpty, !jobs.contains(where: { $0 == snapshot.job }) { return false }
         if !paths.isEmpty, !paths.contains(where: snapshot.paths.contains) { return false }
         if let since, snapshot.time < since { return false }
         if let until, snapshot.time > until { return false }

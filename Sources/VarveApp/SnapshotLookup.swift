@@ -71,6 +71,7 @@ extension SnapshotCandidate {
         name = snapshot.manifest.name
         host = snapshot.manifest.host
         type = snapshot.manifest.type
+        job = snapshot.manifest.job
         tags = snapshot.tags
         paths = snapshot.manifest.paths
         isOrdinary = snapshot.manifest.state != .interrupted && snapshot.manifest.origin != .safety

@@ -9,6 +9,7 @@ package struct SnapshotCandidate: Sendable {
     package var name: String?
     package var host = ""
     package var type: String?
+    package var job: String?
     package var tags: [String] = []
     package var paths: [[UInt8]] = []
     /// Neither a checkpoint nor a safety snapshot, which `latest` and `@DATE` skip.

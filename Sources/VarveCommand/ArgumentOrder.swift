@@ -3,14 +3,15 @@
 /// Global options may stand before the command (`varve -r REPO list`), and `varve backup list` means `varve list`.
 enum ArgumentOrder {
     private static let valued: Set<String> = [
-        "-r", "--repo", "--password-file", "--password-command", "--key-file", "--threads", "--wait", "--cache-dir",
+        "-r", "--repo", "--config", "--password-file", "--password-command", "--key-file", "--threads", "--wait",
+        "--cache-dir",
     ]
     private static let flags: Set<String> = [
         "--quiet", "--verbose", "--json", "--progress", "--no-progress", "--no-color", "--dry-run", "--yes", "--force",
         "--no-cache",
     ]
     private static let shortFlags: Set<Character> = ["q", "v", "n", "y"]
-    private static let groups: Set<String> = ["key", "repair", "help"]
+    private static let groups: Set<String> = ["config", "key", "repair", "help"]
     /// What may follow `backup` as a command of its own.
     private static let prefixed: Set<String> = ["create", "list", "restore", "verify", "delete"]
 

@@ -15,6 +15,9 @@ struct BackupCommand: Verb {
             read. If none of the paths exists, or all are empty, no snapshot is made
             (1).
 
+            Without a path, the components of varve.toml are saved, all of them or those
+            that --type, --only or --job choose.
+
             Examples:
               varve backup ~/docs /etc --exclude '*.tmp' --exclude-set caches
               varve backup --quick -x /home
@@ -29,6 +32,7 @@ struct BackupCommand: Verb {
     var command: [String] = []
 
     @OptionGroup(title: "What is saved") var sources: SourceOptions
+    @OptionGroup(title: "Components of varve.toml") var choice: ChoiceOptions
     @OptionGroup(title: "What is left out") var exclusions: ExclusionOptions
     @OptionGroup(title: "What is recorded") var record: RecordOptions
     @OptionGroup(title: "How it is done") var method: MethodOptions
@@ -38,39 +42,79 @@ struct BackupCommand: Verb {
 
     func execute(_ context: Context) throws(StoreError) -> ExitStatus {
         var options = Archiver.Options()
-        options.kind = try sources.kind(context.environment)
-        options.exclusions = try exclusions.exclusions()
-        options.staysOnFileSystem = exclusions.oneFileSystem
-        options.isDryRun = context.settings.isDryRun
-        options.countsFirst = context.showsProgress
-        try record.apply(to: &options, context)
-        try method.apply(to: &options, context.environment)
-        let isCommand = sources.fromCommand
-        options.paths = try sources.paths(isCommand ? paths : paths + command, context)
+        options.paths = try sources.paths(sources.fromCommand ? paths : paths + command, context)
         let input = try sources.input(command, context)
         let databases = try sources.databases(context)
-        guard !options.paths.isEmpty || input != nil || !databases.isEmpty else {
-            throw StoreError(.usage, "nothing was named to save", remedy: "give a path, --files-from or --stdin")
+        var chosen: ChoiceOptions.Choice?
+        if options.paths.isEmpty, input == nil, databases.isEmpty {
+            chosen = try choice.choice(context)
+            guard chosen != nil else {
+                throw StoreError(
+                    .usage, "nothing was named to save",
+                    remedy: "give a path, --files-from or --stdin, or write a varve.toml with components")
+            }
+        } else if !choice.only.isEmpty {
+            throw StoreError(.usage, "--only chooses components, and paths were given", remedy: "give one or the other")
         }
+        try prepare(&options, chosen, context)
         let repository = try context.openRepository()
         options.ownDirectories = [Array(repository.location.utf8)]
         if let cache = context.settings.cacheDirectory { options.ownDirectories.append(try context.absolute(cache)) }
-        let process = try sources.start(input, into: &options)
-        try sources.prepare(databases, repository, context, into: &options)
-        let settings = options
-        let report: ArchiveReport
+        sources.add(databases, to: &options)
+        try sources.connect(
+            databases + (chosen?.databases ?? []), patience: chosen?.patience, repository, context, into: &options)
         do throws(StoreError) {
-            report = try context.withProgress(onStop: { process?.terminate() }) { progress throws(StoreError) in
-                try Archiver(repository: repository, options: settings, progress: progress).run()
+            if let chosen {
+                let (report, status) = try ComponentBackup(chosen, repository, context).run(options)
+                return ExitStatus.worst([try finish(report, repository, context), status])
             }
+            return try finish(try capture(input, &options, repository, context), repository, context)
         } catch {
-            process?.terminate()
             guard error.code == .interrupted else { throw error }
             throw StoreError(
                 .interrupted, error.message,
                 remedy: "what was saved so far is kept: the next backup goes on from there")
         }
-        return try finish(report, repository, context)
+    }
+
+    /// Everything about the capture but its sources.
+    private func prepare(
+        _ options: inout Archiver.Options, _ chosen: ChoiceOptions.Choice?, _ context: Context
+    ) throws(StoreError) {
+        options.kind = try sources.kind(context.environment, job: chosen?.job)
+        options.exclusions = try exclusions.exclusions()
+        options.staysOnFileSystem = exclusions.oneFileSystem
+        if chosen == nil {
+            let general = try context.configured.exclusions()
+            options.exclusions = exclusions.added(to: general, options.exclusions)
+            options.staysOnFileSystem = exclusions.oneFileSystem || context.configured.flag("backup.one_file_system")
+        }
+        options.isDryRun = context.settings.isDryRun
+        options.countsFirst = context.showsProgress
+        try record.apply(to: &options, context)
+        try method.apply(to: &options, context)
+        options.job = try choice.recordedJob()
+        options.tags = record.sorted(options.tags + context.configured.list("backup.tags"))
+        let type = if let chosen { chosen.type } else { try choice.recordedType() }
+        if let type { options.type = type }
+        guard let job = chosen?.job else { return }
+        options.tags = record.sorted(options.tags + (job.lists["tags"] ?? []))
+        if options.description == nil { options.description = job.values["description"] }
+    }
+
+    private func capture(
+        _ input: SourceOptions.Input?, _ options: inout Archiver.Options, _ repository: Repository, _ context: Context
+    ) throws(StoreError) -> ArchiveReport {
+        let process = try sources.start(input, into: &options)
+        let settings = options
+        do throws(StoreError) {
+            return try context.withProgress(onStop: { process?.terminate() }) { progress throws(StoreError) in
+                try Archiver(repository: repository, options: settings, progress: progress).run()
+            }
+        } catch {
+            process?.terminate()
+            throw error
+        }
     }
 
     private func finish(
@@ -87,11 +131,12 @@ struct BackupCommand: Verb {
         if record.pin, let id = report.snapshotID { try SnapshotEditor(repository: repository).pin([id], true) }
         var verified: ExitStatus?
         if let id = report.snapshotID, !repository.isEncrypted { SecretsWarning.show(id, repository, output) }
-        if method.verify, let id = report.snapshotID {
+        let verifies = method.verify || context.configured.flag("backup.verify")
+        if verifies, let id = report.snapshotID {
             verified = try VerificationRun.readBack(id, repository, context)
         }
         let evidence = DeletionEvidence.show(vanished: report.vanished, output)
-        BackupSummary(report, method.verify ? verified : nil).show(output)
+        BackupSummary(report, verified).show(output)
         return ExitStatus.worst([report.manifest.errorsTotal > 0 ? .partial : .ok, verified ?? .ok, evidence])
     }
 }

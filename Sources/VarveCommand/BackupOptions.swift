@@ -30,11 +30,15 @@ struct SourceOptions: ParsableArguments {
         case command(path: [UInt8], arguments: [[UInt8]])
     }
 
-    /// Full unless an option or the environment says quick.
-    func kind(_ environment: Environment) throws(StoreError) -> SnapshotKind {
+    /// Full unless an option, the environment, the job or the configuration says quick.
+    func kind(_ environment: Environment, job: Configuration.Job?) throws(StoreError) -> SnapshotKind {
         if full, quick { throw StoreError(.usage, "--full and --quick were both given", remedy: "give one") }
         if full { return .full }
         if quick { return .quick }
+        if environment[.kind] == nil || environment.isConfigured(.kind),
+            let kind = job?.values["kind"].flatMap({ SnapshotKind(rawValue: $0) }) {
+            return kind
+        }
         return try environment.value(.kind, "full or quick") { SnapshotKind(rawValue: $0) } ?? .full
     }
 
@@ -63,14 +67,23 @@ struct SourceOptions: ParsableArguments {
         return SourcePaths.unique(absolute)
     }
 
-    /// Connects databases with a capture, and looks whether those that were asked for can be had.
-    func prepare(
-        _ databases: [[UInt8]], _ repository: Repository, _ context: Context, into options: inout Archiver.Options
+    /// Adds databases of the command line to a capture.
+    func add(_ databases: [[UInt8]], to options: inout Archiver.Options) {
+        guard !databases.isEmpty else { return }
+        if options.paths.isEmpty, options.streams.isEmpty { options.type = "database" }
+        options.paths = SourcePaths.unique(options.paths + databases)
+        options.components += SQLiteSource.components(databases)
+    }
+
+    /// Lets databases be captured in one state, and looks whether those that were asked for can be had.
+    ///
+    /// - Parameter patience: milliseconds to wait for a lock; nil for the standard. `--wait` is stronger.
+    func connect(
+        _ databases: [[UInt8]], patience: Int32?, _ repository: Repository, _ context: Context,
+        into options: inout Archiver.Options
     ) throws(StoreError) {
         guard !noSqlite || !databases.isEmpty else { return }
-        let patience = context.settings.wait > 0
-            ? Int32(clamping: context.settings.wait.multipliedReportingOverflow(by: 1_000).partialValue)
-            : SQLiteSource.defaultPatience
+        let asked = Int32(clamping: context.settings.wait.multipliedReportingOverflow(by: 1_000).partialValue)
         var staging: StagingPlace?
         if !databases.isEmpty, !options.isDryRun {
             let places = [repository.cacheDirectory, context.environment[.temporaryDirectory], "/var/tmp"]
@@ -79,11 +92,10 @@ struct SourceOptions: ParsableArguments {
             }.first
             if let staging { options.ownDirectories.append(staging.path) }
         }
-        let source = SQLiteSource(required: databases, patience: patience, staging: staging)
+        let source = SQLiteSource(
+            required: databases, patience: asked > 0 ? asked : patience ?? SQLiteSource.defaultPatience,
+            staging: staging)
         try source.check()
-        if options.paths.isEmpty, options.streams.isEmpty { options.type = "database" }
-        options.paths = SourcePaths.unique(options.paths + databases)
-        options.components += SQLiteSource.components(databases)
         options.contentProvider = source
     }
 
@@ -150,7 +162,7 @@ struct RecordOptions: ParsableArguments {
         guard tag.allSatisfy(SnapshotEditor.isTag) else {
             throw StoreError(.usage, "--tag: a tag cannot be empty or hold a comma or control characters")
         }
-        options.tags = Set(tag).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        options.tags = sorted(tag)
         options.host = host ?? context.environment[.host] ?? Self.hostName()
         options.user = context.environment[.user] ?? "uid \(getuid())"
         options.appVersion = appVersion
@@ -161,6 +173,11 @@ struct RecordOptions: ParsableArguments {
         where text.unicodeScalars.contains(where: { $0.value >= 0x10_FF80 }) {
             throw StoreError(.usage, "the words about a snapshot must be UTF-8", path: ArgumentBytes.bytes(text))
         }
+    }
+
+    /// Tags as a manifest holds them.
+    func sorted(_ tags: [String]) -> [String] {
+        Set(tags).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
     private static func hostName() -> String {
@@ -185,14 +202,16 @@ struct MethodOptions: ParsableArguments {
     @Flag(help: "Quick without a cache: trust size and mtime alone.") var trustMtime = false
     @Flag(help: "Do not decode what was encoded to check it.") var noVerifyEncode = false
 
-    func apply(to options: inout Archiver.Options, _ environment: Environment) throws(StoreError) {
-        if let level = try Self.level(compression, environment) { options.compressionLevel = level }
-        options.skipsIfUnchanged = skipIfUnchanged
+    func apply(to options: inout Archiver.Options, _ context: Context) throws(StoreError) {
+        if let level = try Self.level(compression, context.environment) { options.compressionLevel = level }
+        options.skipsIfUnchanged = skipIfUnchanged || context.configured.flag("backup.skip_if_unchanged")
         options.allowsEmpty = allowEmpty
         options.trustsModificationTime = trustMtime
         options.verifiesEncoding = !noVerifyEncode
         if let checkpointInterval {
             let seconds = try OptionValue.duration("--checkpoint-interval", checkpointInterval)
+            options.checkpointInterval = Int(clamping: seconds)
+        } else if let seconds = try context.configured.duration("backup.checkpoint_interval") {
             options.checkpointInterval = Int(clamping: seconds)
         }
         if let limitRead {
@@ -200,6 +219,8 @@ struct MethodOptions: ParsableArguments {
             let rate = try OptionValue.size("--limit-read", text)
             guard rate > 0 else { throw StoreError(.usage, "--limit-read: nothing can be read at 0 bytes a second") }
             options.readLimit = rate
+        } else {
+            options.readLimit = try context.configured.size("backup.limit_read").flatMap { $0 > 0 ? $0 : nil }
         }
     }
 

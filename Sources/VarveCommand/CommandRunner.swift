@@ -7,6 +7,8 @@ protocol Verb: ParsableCommand {
     var global: GlobalOptions { get }
     /// What `--json` makes of standard output.
     static var jsonForm: Output.Form { get }
+    /// Whether it heeds varve.toml.
+    static var usesConfiguration: Bool { get }
     /// Does the work.
     ///
     /// - Returns: the status of what was finished, `partial` or `damage` for instance.
@@ -15,6 +17,7 @@ protocol Verb: ParsableCommand {
 
 extension Verb {
     static var jsonForm: Output.Form { .jsonDocument }
+    static var usesConfiguration: Bool { true }
 }
 
 /// Parses the arguments, runs the command and turns whatever happens into an exit status.
@@ -42,9 +45,11 @@ struct CommandRunner {
     private func run(_ verb: some Verb) -> ExitStatus {
         let output = Output(verb.global, environment, jsonForm: type(of: verb).jsonForm)
         do throws(StoreError) {
-            let settings = try Settings(verb.global, environment)
+            let configured = try Configured.load(verb, environment)
+            let settings = try Settings(verb.global, configured.environment)
             let context = Context(
-                settings: settings, options: verb.global, environment: environment, output: output, signals: signals)
+                settings: settings, options: verb.global, environment: configured.environment, configured: configured,
+                output: output, signals: signals)
             let status = try verb.execute(context)
             output.flush()
             return status

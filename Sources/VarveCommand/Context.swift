@@ -8,6 +8,7 @@ struct Context: Sendable {
     let settings: Settings
     let options: GlobalOptions
     let environment: Environment
+    let configured: Configured
     let output: Output
     let signals: Signals
 
@@ -18,7 +19,9 @@ struct Context: Sendable {
     /// - Throws: `usage` if none was given.
     func repositoryPath() throws(StoreError) -> String {
         guard let path = settings.repository, !path.isEmpty else {
-            throw StoreError(.usage, "no repository was given", remedy: "name it with --repo or VARVE_REPOSITORY")
+            throw StoreError(
+                .usage, "no repository was given",
+                remedy: "name it with --repo, VARVE_REPOSITORY or as repository in varve.toml")
         }
         return path
     }
@@ -84,7 +87,10 @@ struct Context: Sendable {
     }
 
     /// The working directory, which relative paths start from.
-    func workingDirectory() throws(StoreError) -> [UInt8] {
+    func workingDirectory() throws(StoreError) -> [UInt8] { try Self.workingDirectory() }
+
+    /// The working directory.
+    static func workingDirectory() throws(StoreError) -> [UInt8] {
         guard let pointer = getcwd(nil, 0) else {
             throw StoreError(.failed, "the working directory is gone", remedy: "change to another one")
         }

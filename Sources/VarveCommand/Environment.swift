@@ -1,5 +1,6 @@
 import Glibc
 import Varve
+import VarveApp
 
 /// The environment variables that matter. Nothing else in the program reads the environment.
 struct Environment: Sendable {
@@ -16,8 +17,11 @@ struct Environment: Sendable {
         case threads = "VARVE_THREADS"
         case progressRate = "VARVE_PROGRESS_FPS"
         case kind = "VARVE_KIND"
+        case wait = "VARVE_WAIT"
+        case config = "VARVE_CONFIG"
         case noColor = "NO_COLOR"
         case cacheHome = "XDG_CACHE_HOME"
+        case configHome = "XDG_CONFIG_HOME"
         case stateHome = "XDG_STATE_HOME"
         case temporaryDirectory = "TMPDIR"
         case home = "HOME"
@@ -28,17 +32,55 @@ struct Environment: Sendable {
         case user = "USER"
     }
 
-    private let values: [Variable: String]
+    private var values: [Variable: String]
+    /// Variables that stand for keys of the configuration, by their names.
+    private let settings: [String: String]
+    /// Which values come from a configuration file.
+    private var configured: Set<Variable> = []
 
     /// Reads the variables of this process. An empty one counts as unset.
     init() {
         var values: [Variable: String] = [:]
-        for variable in Variable.allCases {
-            guard let pointer = getenv(variable.rawValue), pointer.pointee != 0 else { continue }
-            values[variable] = Self.text(pointer)
-        }
+        for variable in Variable.allCases { values[variable] = Self.read(variable.rawValue) }
         self.values = values
+        var settings: [String: String] = [:]
+        for name in ConfigurationKeys.all.flatMap({ [$0.variable, $0.shortVariable] }).compactMap(\.self) {
+            settings[name] = Self.read(name)
+        }
+        self.settings = settings
     }
+
+    private static func read(_ name: String) -> String? {
+        guard let pointer = getenv(name), pointer.pointee != 0 else { return nil }
+        return text(pointer)
+    }
+
+    /// The variable that stands for a key of the configuration, and its value.
+    func setting(_ key: ConfigurationKey) -> (name: String, value: String)? {
+        for name in [key.variable, key.shortVariable].compactMap(\.self) {
+            if let value = settings[name] { return (name, value) }
+        }
+        return nil
+    }
+
+    /// What the file says where the environment says nothing. Secrets count as one: if the environment names any, the
+    /// file names none.
+    func filled(from configuration: Configuration) -> Environment {
+        var result = self
+        let secrets: Set<Variable> = [.password, .passwordFile, .passwordCommand, .keyFile]
+        let hasSecret = secrets.contains { values[$0] != nil }
+        for (key, value) in configuration.values {
+            guard let name = ConfigurationKeys.key(key)?.variable, let variable = Variable(rawValue: name),
+                values[variable] == nil, !(hasSecret && secrets.contains(variable))
+            else { continue }
+            result.values[variable] = ArgumentBytes.text(Array(value.utf8))
+            result.configured.insert(variable)
+        }
+        return result
+    }
+
+    /// Whether a value comes from the configuration file.
+    func isConfigured(_ variable: Variable) -> Bool { configured.contains(variable) }
 
     subscript(variable: Variable) -> String? { values[variable] }
 

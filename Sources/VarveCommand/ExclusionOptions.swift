@@ -24,6 +24,17 @@ struct ExclusionOptions: ParsableArguments {
 
     private static let fileLimit = 16 << 20
 
+    /// What the configuration leaves out, and on top of it what the options say.
+    func added(to general: Archiver.Exclusions, _ own: Archiver.Exclusions) -> Archiver.Exclusions {
+        var result = general
+        result.rules += own.rules
+        result.markers = ExcludeMarkers(
+            cacheDirectories: general.markers.cacheDirectories || own.markers.cacheDirectories,
+            names: general.markers.names + own.markers.names)
+        result.largerThan = own.largerThan ?? general.largerThan
+        return result
+    }
+
     /// The rules in ascending order of strength.
     ///
     /// - Throws: `usage` for a pattern, set or size that makes no sense, naming the option or the line.

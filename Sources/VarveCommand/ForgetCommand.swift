@@ -12,6 +12,8 @@ struct ForgetCommand: Verb {
             apart for each host, job and set of paths. Safety snapshots, pinned and held
             ones stay and are not counted; interrupted ones are not counted.
 
+            Without rules, those of varve.toml and its jobs hold.
+
             Nothing is asked: look first with --dry-run, which shows the reason for each
             snapshot. What went can be taken back with varve undelete until varve gc
             frees its space.
@@ -28,15 +30,15 @@ struct ForgetCommand: Verb {
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func execute(_ context: Context) throws(StoreError) -> ExitStatus {
-        let policy = try retention.policy()
-        let shrinkGuard = try retention.shrinkGuard()
+        let rules = try retention.rules(context)
+        let shrinkGuard = try retention.shrinkGuard(context)
         let filter = try selection.filter(context)
         let calendar = RetentionRules.localCalendar()
         let repository = try context.openRepository()
         let lookup = try SnapshotLookup(repository)
         try checkWhole(lookup.list, context)
-        let plan = try Retention.plan(
-            lookup.matching(filter).map(RetentionCandidate.init), policy: policy, now: .now(), calendar: calendar)
+        let plan = try rules.plan(
+            lookup.matching(filter).map(RetentionCandidate.init), now: .now(), calendar: calendar)
         if !context.settings.isDryRun {
             try shrinkGuard.check(plan)
             try drop(plan.dropped, repository, context)
@@ -62,7 +64,7 @@ struct ForgetCommand: Verb {
         }
         // What a collection would do then cannot be told before.
         guard gc, !context.settings.isDryRun else { return .ok }
-        return try CollectionRun.run(repository, CollectOptions(), context)
+        return try CollectionRun.run(repository, try CollectionArguments.configured(context), context)
     }
 
     /// Pins and holds are looked at again when this is written: nothing goes if somebody set one meanwhile.

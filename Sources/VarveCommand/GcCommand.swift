@@ -1,5 +1,6 @@
 import ArgumentParser
 import Varve
+import VarveApp
 import VarveFormat
 
 struct GcCommand: Verb {
@@ -43,11 +44,23 @@ struct CollectionArguments: ParsableArguments {
 
     /// - Throws: `usage` for a value that makes no sense.
     func options(_ context: Context) throws(StoreError) -> CollectOptions {
-        var options = CollectOptions()
-        options.isDryRun = context.settings.isDryRun
+        var options = try Self.configured(context)
         if let maxUnused { options.maxUnused = try Self.share(maxUnused) }
         if let grace { options.grace = Int(try OptionValue.duration("--grace", grace)) }
         if let rewriteGrace { options.rewriteGrace = Int(try OptionValue.duration("--rewrite-grace", rewriteGrace)) }
+        return options
+    }
+
+    /// What the environment and the configuration say.
+    static func configured(_ context: Context) throws(StoreError) -> CollectOptions {
+        var options = CollectOptions()
+        options.isDryRun = context.settings.isDryRun
+        if let (text, origin) = context.configured.value("gc.max_unused") {
+            let percent = try OptionValue.named(origin) { () throws(StoreError) in try RetentionRules.percent(text) }
+            options.maxUnused = Double(percent) / 100
+        }
+        if let seconds = try context.configured.duration("gc.grace") { options.grace = Int(seconds) }
+        if let seconds = try context.configured.duration("gc.rewrite_grace") { options.rewriteGrace = Int(seconds) }
         return options
     }
 

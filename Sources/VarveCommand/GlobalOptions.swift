@@ -6,6 +6,9 @@ struct GlobalOptions: ParsableArguments {
     @Option(name: [.short, .customLong("repo")], help: ArgumentHelp("The repository.", valueName: "path"))
     var repository: String?
 
+    @Option(help: ArgumentHelp("The configuration (default: varve.toml here, if there is one).", valueName: "file"))
+    var config: String?
+
     @Option(help: ArgumentHelp("Take the password from the first line of a file.", valueName: "file"))
     var passwordFile: String?
 
@@ -52,7 +55,7 @@ struct GlobalOptions: ParsableArguments {
     var noCache = false
 }
 
-/// What the global options and the environment come to. Flags win over the environment.
+/// What the global options, the environment and the configuration come to, in this order.
 struct Settings: Sendable {
     var repository: String?
     var threads = 0
@@ -76,7 +79,13 @@ struct Settings: Sendable {
         } else if let count = try environment.value(.threads, "a number from 1 to 256", Self.threadCount) {
             threads = count
         }
-        if let text = options.wait { wait = try OptionValue.duration("--wait", text) }
+        if let text = options.wait {
+            wait = try OptionValue.duration("--wait", text)
+        } else if let seconds = try environment.value(.wait, "a duration", { text throws(StoreError) in
+            try DurationText.parse(text)
+        }) {
+            wait = seconds
+        }
         if !options.noCache {
             cacheDirectory = options.cacheDir ?? environment[.cacheDirectory] ?? environment.defaultCacheDirectory
         }

@@ -5,25 +5,32 @@ import VarveFormat
 
 struct InitCommand: Verb {
     static let configuration = CommandConfiguration(
-        commandName: "init", abstract: "Make a repository.",
+        commandName: "init", abstract: "Make a repository, or propose a configuration for an application.",
         discussion: """
             It is encrypted unless --unencrypted is given. With a key file (--key-file
             or VARVE_KEY_FILE; made if there is none) no password is needed; else the
             password comes from an option, from the environment or from the terminal.
 
+            With --app, no repository is made: varve looks into the directory of an
+            application and writes a varve.toml there, for you to edit.
+
             Examples:
               varve init -r /backup/repo
               varve init -r /backup/repo --key-file ~/.varve.key
               varve init -r /backup/repo --unencrypted
+              varve init --app /srv/app -r /backup/app
             """)
 
     @Flag(help: "Make it readable without a key.") var unencrypted = false
     @Option(help: ArgumentHelp("Close packs at this size (default: 16M).", valueName: "size")) var packSize: String?
     @Option(help: ArgumentHelp("Average chunk of files up to 1 GiB (default: 64K).", valueName: "size"))
     var chunkSize: String?
+    @Option(help: ArgumentHelp("Propose a varve.toml for the application in a directory.", valueName: "dir"))
+    var app: String?
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func execute(_ context: Context) throws(StoreError) -> ExitStatus {
+        if let app { return try Proposal.write(for: app, context) }
         let path = try context.repositoryPath()
         var options = Repository.CreateOptions()
         options.timeMade = Timestamp.now().seconds

@@ -72,6 +72,8 @@ struct ListCommand: Verb {
         if showsDeletion { columns += [.init(title: "DELETED"), .init(title: "REASON")] }
         if showsProtection { columns.append(.init(title: "KEPT")) }
         if showsDrills { columns.append(.init(title: "PROVEN")) }
+        let showsValidation = snapshots.contains { !$0.manifest.validation.isEmpty }
+        if showsValidation { columns.append(.init(title: "VALIDATION")) }
         if showsTags { columns.append(.init(title: "TAGS")) }
         var table = Table(columns + [.init(title: "PATHS")])
         for snapshot in snapshots {
@@ -88,6 +90,7 @@ struct ListCommand: Verb {
             }
             if showsProtection { cells.append(protection(snapshot, now)) }
             if showsDrills { cells.append(drill(snapshot)) }
+            if showsValidation { cells.append(output.safe(validation(manifest.validation))) }
             if showsTags {
                 cells.append(snapshot.tags.isEmpty ? "-" : output.safe(snapshot.tags.joined(separator: ",")))
             }
@@ -102,6 +105,12 @@ struct ListCommand: Verb {
         let date = String(LocalTime.text(drill.time).prefix(10))
         if drill.result.outcome == .failed { return "FAILED " + date }
         return date + (drill.result.part.map { " (\($0))" } ?? "")
+    }
+
+    /// The worst that the checks of the application said.
+    private static func validation(_ results: [JSONValue]) -> String {
+        let words = results.map { $0["status"]?.stringValue ?? "?" }
+        return words.first { !ValidationCheck.isGood($0) } ?? words.first ?? "-"
     }
 
     private static func protection(_ snapshot: Snapshot, _ now: Timestamp) -> String {

@@ -17,6 +17,7 @@ struct RestoreCommand: Verb {
               varve restore latest -t /tmp/restored
               varve restore @2025-06-23:home/me/docs -t ~/docs-of-june
               varve restore latest:etc/nginx --dry-run
+              varve restore latest --only database
             """)
 
     @Argument(help: ArgumentHelp("The snapshot, and a path in it.", valueName: "ref[:path]")) var reference: String
@@ -28,6 +29,10 @@ struct RestoreCommand: Verb {
     var include: [String] = []
     @Option(name: .shortAndLong, help: ArgumentHelp("All but what a pattern matches.", valueName: "pattern"))
     var exclude: [String] = []
+    @Option(help: ArgumentHelp("Only this component, or those of this type; may be repeated.", valueName: "component"))
+    var only: [String] = []
+    @Option(help: ArgumentHelp("Only the components of a type: data, database or config.", valueName: "type"))
+    var type: String?
     @Option(help: ArgumentHelp("always, if-changed (default), if-newer or never.", valueName: "when"))
     var overwrite: Overwrite = .ifChanged
     @Flag(help: "Remove what the snapshot does not have; asks first.") var delete = false
@@ -64,16 +69,18 @@ struct RestoreCommand: Verb {
 
     func execute(_ context: Context) throws(StoreError) -> ExitStatus {
         let reference = try SnapshotReference(ArgumentBytes.bytes(reference))
-        let options = try options(reference, context)
+        var options = try options(reference, context)
         let repository = try context.openRepository()
         let lookup = try SnapshotLookup(repository)
         let snapshot = try lookup.find(reference, nearest: nearest)
         let evidence = DeletionEvidence.show(lookup.list, context.output)
         try checkState(snapshot, context.output)
+        try choose(snapshot, &options, context.output)
+        let settings = options
         let asks = (target == nil || delete) && !context.settings.isDryRun
         if asks || context.settings.isDryRun {
             let plan = try context.withProgress { progress throws(StoreError) in
-                try Restorer(repository: repository, snapshot: snapshot, options: options, progress: progress).plan()
+                try Restorer(repository: repository, snapshot: snapshot, options: settings, progress: progress).plan()
             }
             if context.output.isJSON {
                 if context.settings.isDryRun { planSummary(plan, snapshot, options, context.output) }
@@ -86,10 +93,36 @@ struct RestoreCommand: Verb {
             let place = options.target.map(context.output.show) ?? "the recorded paths"
             try Confirmation.ask("Restoring over \(place)", context)
         }
+        let hooks = RestoreHooks(snapshot, target == nil, context)
         let report = try context.withProgress { progress throws(StoreError) in
-            try Restorer(repository: repository, snapshot: snapshot, options: options, progress: progress).run()
+            try hooks.around(progress) { () throws(StoreError) in
+                try Restorer(repository: repository, snapshot: snapshot, options: settings, progress: progress).run()
+            }
         }
-        return ExitStatus.worst([finish(report, snapshot, options, context), evidence])
+        return ExitStatus.worst([finish(report, snapshot, options, context), evidence, hooks.status])
+    }
+
+    /// Narrows the restore to components, where that was asked for. What commands wrote has no place in a machine.
+    private func choose(
+        _ snapshot: Snapshot, _ options: inout Restorer.Options, _ output: Output
+    ) throws(StoreError) {
+        let all = SnapshotComponent.all(snapshot.manifest)
+        if !only.isEmpty || type != nil {
+            guard options.subpath == nil, include.isEmpty else {
+                let other = options.subpath == nil ? "--include" : "a path in the snapshot"
+                throw StoreError(.usage, "--only and --type cannot be combined with \(other)", remedy: "give one")
+            }
+            let chosen = try SnapshotComponent.chosen(only, type: type, from: all)
+            options.includesOnly = true
+            options.rules = try SnapshotComponent.rules(chosen, of: all) + options.rules
+        }
+        let streams = all.filter { $0.kind == "command" }
+        guard target == nil, options.subpath == nil, !streams.isEmpty else { return }
+        options.rules.append(
+            try PathRule(ExactPattern.text(CapturePlan.streamRoot), origin: .option("restore in place")))
+        let names = streams.map(\.name).joined(separator: ", ")
+        output.warning(
+            output.safe("the output of commands (\(names)) has no place to be restored to: use --target or varve cat"))
     }
 
     private func options(_ reference: SnapshotReference, _ context: Context) throws(StoreError) -> Restorer.Options {

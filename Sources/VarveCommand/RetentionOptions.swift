@@ -27,16 +27,43 @@ struct RetentionOptions: ParsableArguments {
     var maxCount: String?
     @Option(help: ArgumentHelp("Limit: drop the oldest until the rest stored no more.", valueName: "size"))
     var maxSize: String?
-    @Option(help: ArgumentHelp("Count apart by host, job, paths and tags, or none.", valueName: "list"))
-    var groupBy = "host,job,paths"
+    @Option(help: ArgumentHelp("Count apart by host, job, paths (default) and tags, or none.", valueName: "list"))
+    var groupBy: String?
     @Flag(help: "Let the newest snapshot of a group go too, where no rule keeps it.")
     var allowEmptyResult = false
     @Option(help: ArgumentHelp("Refuse to drop a greater share of them (default: 90%, and up to 20 always may go).",
                                valueName: "p%"))
     var maxDrop: String?
 
+    /// The rules of the options; if there are none, those of the environment and the configuration.
+    ///
+    /// - Throws: `usage`, naming the option or the key.
+    func rules(_ context: Context) throws(StoreError) -> RetentionRuleSet {
+        var policy = try policy()
+        let options = [
+            keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly, keepYearly, keepWithin, maxAge, maxCount, maxSize,
+        ]
+        guard keepTag.isEmpty, options.allSatisfy({ $0 == nil }) else {
+            if groupBy == nil, let text = context.configured.text("retention.group_by") {
+                policy.groupBy = try RetentionRules.grouping(text)
+            }
+            return RetentionRuleSet(general: policy)
+        }
+        var rules = try RetentionRuleSet(
+            values: context.configured.table("retention"), keepTags: context.configured.list("retention.keep_tag"),
+            jobs: context.configured.configuration?.jobs ?? [])
+        guard !rules.isEmpty else { return RetentionRuleSet(general: policy) }
+        for job in rules.jobs.keys { rules.jobs[job]?.allowsEmptyResult = allowEmptyResult }
+        rules.general?.allowsEmptyResult = allowEmptyResult
+        if groupBy != nil {
+            for job in rules.jobs.keys { rules.jobs[job]?.groupBy = policy.groupBy }
+            rules.general?.groupBy = policy.groupBy
+        }
+        return rules
+    }
+
     /// - Throws: `usage`, naming the option.
-    func policy() throws(StoreError) -> RetentionPolicy {
+    private func policy() throws(StoreError) -> RetentionPolicy {
         var policy = RetentionPolicy()
         policy.keepLast = try Self.span("--keep-last", keepLast)
         let periods: [(RetentionPeriod, String?)] = [
@@ -53,20 +80,22 @@ struct RetentionOptions: ParsableArguments {
             }
         }
         if let maxSize { policy.maxSize = try OptionValue.size("--max-size", maxSize) }
-        policy.groupBy = try OptionValue.named("--group-by") { () throws(StoreError) in
-            try RetentionRules.grouping(groupBy)
+        if let groupBy {
+            policy.groupBy = try OptionValue.named("--group-by") { () throws(StoreError) in
+                try RetentionRules.grouping(groupBy)
+            }
         }
         policy.allowsEmptyResult = allowEmptyResult
         return policy
     }
 
     /// - Throws: `usage`, naming the option.
-    func shrinkGuard() throws(StoreError) -> ShrinkGuard {
-        guard let maxDrop else { return ShrinkGuard() }
+    func shrinkGuard(_ context: Context) throws(StoreError) -> ShrinkGuard {
+        let configured = context.configured.value("retention.max_drop")
+        guard let text = maxDrop ?? configured?.text else { return ShrinkGuard() }
+        let origin = maxDrop == nil ? configured?.origin ?? "" : "--max-drop"
         return ShrinkGuard(
-            maxPercent: try OptionValue.named("--max-drop") { () throws(StoreError) in
-                try RetentionRules.percent(maxDrop)
-            })
+            maxPercent: try OptionValue.named(origin) { () throws(StoreError) in try RetentionRules.percent(text) })
     }
 
     private static func span(_ option: String, _ text: String?) throws(StoreError) -> RetentionSpan? {

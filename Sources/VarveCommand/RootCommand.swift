@@ -44,7 +44,7 @@ struct RootCommand: ParsableCommand {
                 name: "Care",
                 subcommands: [
                     VerifyCommand.self, DrillCommand.self, StatusCommand.self, RepairCommand.self, KeyCommand.self,
-                    DoctorCommand.self,
+                    ConfigCommand.self, DoctorCommand.self,
                 ]),
             CommandGroup(
                 name: "Other",

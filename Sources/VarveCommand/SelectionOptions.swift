@@ -8,6 +8,8 @@ struct SelectionOptions: ParsableArguments {
     @Option(help: "Of this host; may be repeated, as all filters.") var host: [String] = []
     @Option(help: "With this tag.") var tag: [String] = []
     @Option(help: "With this name.") var name: [String] = []
+    @Option(help: "Of this type, as in database.") var type: [String] = []
+    @Option(help: "Of this job.") var job: [String] = []
     @Option(help: ArgumentHelp("That captured this path.", valueName: "dir")) var path: [String] = []
     @Option(help: ArgumentHelp("Not older than a date (2025-06-23) or an age (7d).", valueName: "time"))
     var since: String?
@@ -18,6 +20,8 @@ struct SelectionOptions: ParsableArguments {
         filter.hosts = host
         filter.tags = tag
         filter.names = name
+        filter.types = type
+        filter.jobs = job
         for text in path { filter.paths.append(try context.absolute(text)) }
         if let since {
             filter.since = try OptionValue.named("--since") { () throws(StoreError) in

@@ -31,6 +31,19 @@ struct ShowCommand: Verb {
         return .ok
     }
 
+    private static func component(_ value: JSONValue) -> String {
+        let number = { (key: String) in Int(clamping: value[key]?.integerValue ?? 0) }
+        let errors = number("errors") > 0 ? ", " + HumanText.count(number("errors"), "error") : ""
+        return "\(value["name"]?.stringValue ?? "?"): \(value["kind"]?.stringValue ?? "?"), "
+            + "\(value["type"]?.stringValue ?? "?"), \(HumanText.count(number("files"), "file")), "
+            + "\(HumanText.size(number("bytes_total"))), \(number("excluded")) excluded\(errors)"
+    }
+
+    private static func validation(_ value: JSONValue) -> String {
+        let summary = value["summary"]?.stringValue.map { ": " + $0 } ?? ""
+        return "\(value["validator"]?.stringValue ?? "?"): \(value["status"]?.stringValue ?? "?")\(summary)"
+    }
+
     private static func lines(_ snapshot: Snapshot, _ output: Output) -> [(String, String)] {
         let manifest = snapshot.manifest
         let counts = manifest.counts
@@ -67,6 +80,8 @@ struct ShowCommand: Verb {
             ("errors", manifest.errorsTotal > 0 ? String(manifest.errorsTotal) : ""),
         ]
         for database in manifest.databases { lines += DatabaseText.lines(database, output) }
+        lines += manifest.components.map { ("component", output.safe(component($0))) }
+        lines += manifest.validation.map { ("validation", output.safe(validation($0))) }
         lines += manifest.errors.prefix(20).map {
             ("  \($0.operation)", "\(output.show($0.path)): \(output.safe($0.message))")
         }

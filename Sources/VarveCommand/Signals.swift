@@ -6,13 +6,15 @@ import Varve
 /// Signals, taken by one thread with sigwait(3) so that no handler runs in the middle of anything.
 ///
 /// The first SIGINT, SIGTERM or SIGHUP asks the running verb to stop and keeps what was saved; a second one ends the
-/// process at once. SIGUSR1 prints a line of status.
+/// process at once, unless it holds something still. SIGUSR1 prints a line of status.
 final class Signals: Sendable {
     private struct State {
         var progress: Progress?
         var received: Int32?
         var onStatus: (@Sendable () -> Void)?
         var onStop: (@Sendable () -> Void)?
+        /// How many things must be undone before the process may end.
+        var holds = 0
         /// Puts the terminal back as it was; set while a password is asked for.
         var restoreTerminal: (@Sendable () -> Void)?
     }
@@ -55,6 +57,9 @@ final class Signals: Sendable {
         }
     }
 
+    /// While something must be undone before the process may end, a second signal does not end it.
+    func hold(_ isHeld: Bool) { state.withLock { $0.holds += isHeld ? 1 : -1 } }
+
     /// While a terminal does not echo: a signal restores it and ends the process.
     func setRestore(_ restore: (@Sendable () -> Void)?) { state.withLock { $0.restoreTerminal = restore } }
 
@@ -69,7 +74,7 @@ final class Signals: Sendable {
             return (isSecond, state)
         }
         snapshot.restoreTerminal?()
-        guard !isSecond, snapshot.restoreTerminal == nil, let progress = snapshot.progress else {
+        guard !isSecond || snapshot.holds > 0, snapshot.restoreTerminal == nil, let progress = snapshot.progress else {
             _exit(signal == SIGINT ? ExitStatus.interrupted.code : ExitStatus.terminated.code)
         }
         progress.cancel()

@@ -7,6 +7,8 @@ struct VersionCommand: Verb {
 
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
+    static var usesConfiguration: Bool { false }
+
     func execute(_ context: Context) throws(StoreError) -> ExitStatus {
         if context.output.isJSON {
             context.output.json(["version": .string(ProgramVersion.text), "repository_formats": .array([.integer(1)])])

@@ -16,6 +16,7 @@ enum Walls {
         "Varve": ["VarveFormat", "CB2", "CZstd", "CSys", "Crypto", "CryptoExtras", "Glibc", "Synchronization"],
         "VarveApp": [
             "Varve", "VarveFormat", "CSQLite", "CSys", "Glibc", "Synchronization", "Foundation", "FoundationEssentials",
+            "TOMLKit",
         ],
         "VarveCommand": [
             "VarveApp", "Varve", "VarveFormat", "CSys", "Glibc", "Synchronization", "Foundation",

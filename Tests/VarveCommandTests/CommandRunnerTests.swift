@@ -31,7 +31,7 @@ struct CommandRunnerTests {
     @Test(
         "a wrong usage ends with 2",
         arguments: [
-            [], ["nonsense"], ["list", "--nonsense"], ["backup", "--type", "data", "x"], ["delete"],
+            [], ["nonsense"], ["list", "--nonsense"], ["backup", "--type", "da ta", "x"], ["delete"],
             ["backup", "--only", "db", "x"], ["backup", "delete"], ["hold", "latest"], ["tag", "latest"], ["undelete"],
             ["completion", "tcsh"], ["backup"],
             ["show"], ["backup", "--full", "--quick", "x"], ["backup", "--name", "latest", "x"],

@@ -7,6 +7,10 @@ extension Archiver {
         public var path: [UInt8]
         /// Where the bytes come from; not closed by the archiver.
         public var descriptor: Int32
+        /// Called when the stream's turn comes, instead of `descriptor`: starts what produces the bytes.
+        public var start: (@Sendable () throws(StoreError) -> Int32)?
+        /// If it fails, the snapshot is made without it, partial, instead of not at all.
+        public var failsAlone = false
         /// Called at the end of the bytes: throws if what produced them failed, and then no snapshot is made.
         public var finish: @Sendable () throws(StoreError) -> Void
 
@@ -26,7 +30,9 @@ extension Archiver {
         public var paths: [[UInt8]] = []
         /// Streams to capture besides the paths.
         public var streams: [Stream] = []
-        /// What to leave out.
+        /// The parts of an application that the paths and streams are.
+        public var components: [Component] = []
+        /// What to leave out of paths that belong to no component.
         public var exclusions = Exclusions()
         /// Stay on the file system of each path.
         public var staysOnFileSystem = false
@@ -51,6 +57,8 @@ extension Archiver {
         public var appVersion: String?
         /// Who asked for the capture.
         public var origin = SnapshotOrigin.user
+        /// Results of checks that were made before, one object each.
+        public var validation: [JSONValue] = []
         /// Time to record instead of now.
         public var time: Timestamp?
 
@@ -80,8 +88,6 @@ extension Archiver {
         package var indexedBlobCount = 98_304
         /// Supplies the content of databases; nil to copy them as any other file.
         package var contentProvider: (any ContentProvider)?
-        /// For the manifest's `components`.
-        package var components: [JSONValue] = []
         /// Bytes a second to read from the source at most; nil for no limit.
         public var readLimit: UInt64?
 

@@ -60,6 +60,7 @@ final class ArchiveRun: Sendable {
     let stack = WorkStack<ArchiveTask>()
     let links = HardLinkTable()
     let owners = OwnerNames()
+    let components: CaptureComponents
     /// Names that lead to the sources, by the path of the directory that holds them.
     let forest: SourceForest
     /// What earlier captures found, and what this one finds.
@@ -99,6 +100,7 @@ final class ArchiveRun: Sendable {
         self.progress = progress
         self.index = index
         self.forest = forest
+        components = CaptureComponents(options.components, directories: options.paths)
         self.caches = caches
         checkpoints = CheckpointClock(interval: options.isDryRun ? 0 : options.checkpointInterval)
         readLimiter = options.readLimit.map { ReadLimiter(bytesPerSecond: $0) }
@@ -139,14 +141,15 @@ final class ArchiveRun: Sendable {
 
     /// What a source is captured under.
     func sourceKind(_ path: [UInt8], _ stat: FileStat) -> DirectoryNode.Kind {
-        let rules = PathRules(root: path.isEmpty ? [UInt8(ascii: "/")] : path, rules: options.exclusions.rules)
-        return .captured(CaptureSource(path: path, device: stat.device), rules, rules.initial)
+        let source = CaptureSource(path: path, device: stat.device, options: options, components: components)
+        let rules = PathRules(root: path.isEmpty ? [UInt8(ascii: "/")] : path, rules: source.exclusions.rules)
+        return .captured(source, rules, rules.initial)
     }
 
     /// Whether the walk must not enter: another file system under --one-file-system, or one that holds no files.
     func isForeign(_ descriptor: Int32, _ stat: FileStat, _ source: CaptureSource) -> Bool {
         guard stat.device != source.device else { return false }
-        if options.staysOnFileSystem { return true }
+        if source.staysOnFileSystem { return true }
         return SpecialFileSystems.virtualType(descriptor, device: stat.device) != nil
     }
 
@@ -195,6 +198,20 @@ final class ArchiveRun: Sendable {
 
     var totals: Counters { counters.withLock { $0 } }
 
+    /// The component that a name of a directory belongs to.
+    func component(of name: [UInt8], in node: DirectoryNode) -> Int? {
+        if node.isImplied || !forest.nested.isEmpty, let owner = components.owner(of: node.path(of: name)) {
+            return owner
+        }
+        return node.source?.component
+    }
+
+    /// Notes that everything in a directory was read, which may have been a source.
+    func finishedReading(_ node: DirectoryNode) {
+        guard let source = node.source, source.path == node.path else { return }
+        components.finishedReading(source.component, source.path)
+    }
+
     /// Adds what a worker counted, and shows it.
     func add(_ local: Counters, current: [UInt8]) {
         let sum = counters.withLock { counters in
@@ -216,6 +233,7 @@ final class ArchiveRun: Sendable {
     }
 
     func report(_ error: CaptureError) {
+        components.countError(error.path)
         log.withLock { log in
             log.errorCount += 1
             if log.errors.count < Self.errorLimit { log.errors.append(error) }

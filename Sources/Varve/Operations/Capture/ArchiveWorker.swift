@@ -12,6 +12,7 @@ final class ArchiveWorker {
     let content: ContentWriter
     let writesBlobs: Bool
     var counters = ArchiveRun.Counters()
+    private var componentCounts: [ComponentCounts]
     var owners = OwnerMemo()
     /// Batches that were read, and wait for others so that many chunks are hashed at once.
     var unfinished: [ReadBatch] = []
@@ -19,6 +20,7 @@ final class ArchiveWorker {
     init(run: ArchiveRun, content: ContentWriter) {
         self.run = run
         self.content = content
+        componentCounts = Array(repeating: ComponentCounts(), count: run.components.count)
         writesBlobs = !run.options.isDryRun
     }
 
@@ -66,26 +68,42 @@ final class ArchiveWorker {
         content.resetCounts()
         run.add(counters, current: current)
         counters = ArchiveRun.Counters()
+        guard !componentCounts.isEmpty else { return }
+        run.components.add(componentCounts)
+        for index in componentCounts.indices { componentCounts[index] = ComponentCounts() }
+    }
+
+    /// Counts something for a component.
+    func tally(_ component: @autoclosure () -> Int?, _ change: (inout ComponentCounts) -> Void) {
+        guard !componentCounts.isEmpty, let component = component() else { return }
+        change(&componentCounts[component])
     }
 
     /// Opens and lists a directory, and starts its first slice.
     private func scan(_ node: DirectoryNode) throws(StoreError) {
+        var operation = "list"
         do throws(StoreError) {
             switch node.kind {
             case .implied: try openImplied(node)
-            case .captured(let source, _, _): try openCaptured(node, source)
+            case .captured(let source, _, _):
+                if node.path == source.path, writesBlobs {
+                    operation = "prepare"
+                    try run.components.prepare(source.component)
+                    operation = "list"
+                }
+                try openCaptured(node, source)
             }
         } catch {
             if error.isFatalForCapture { throw error }
-            keepUnlisted(node, error)
+            keepUnlisted(node, operation, error)
         }
         try startSlice(node)
     }
 
     /// A directory that could not be listed is reported and stays in the tree, empty, as long as it is there at all.
-    private func keepUnlisted(_ node: DirectoryNode, _ error: StoreError) {
+    private func keepUnlisted(_ node: DirectoryNode, _ operation: String, _ error: StoreError) {
         let isForStreams = node.isImplied && run.forest.holdsOnlyStreams(node.path)
-        if !isForStreams { run.report(node.displayPath, "list", error) }
+        if !isForStreams { run.report(node.displayPath, operation, error) }
         guard isForStreams || error.errno != ENOENT, let parent = node.parent else { return }
         let stat = parent.state.withLock { state -> FileStat? in
             let index = node.position.slice - state.encodedSliceCount
@@ -138,10 +156,12 @@ final class ArchiveWorker {
         if run.ownDirectories.contains(HardLinkTable.FileIdentity(stat)) {
             run.notice("the repository and the caches are not captured: " + String(decoding: node.path, as: UTF8.self))
             counters.skipped += 1
+            tally(source.component) { $0.skipped += 1 }
         } else if node.path == source.path || !run.isForeign(descriptor, stat, source) {
             names = try listDirectory(descriptor)
         } else {
             counters.skipped += 1
+            tally(source.component) { $0.skipped += 1 }
             for name in run.forest.nestedNames(in: node.path) {
                 try name.withBytes { (bytes) throws(StoreError) in try names.append(bytes, type: SYS_DT_UNKNOWN) }
             }

@@ -16,10 +16,17 @@ final class CaptureSource: Sendable {
     let path: [UInt8]
     /// The device of the source itself, for staying on one file system.
     let device: UInt64
+    /// Which component it belongs to.
+    let component: Int?
+    let exclusions: Archiver.Exclusions
+    let staysOnFileSystem: Bool
 
-    init(path: [UInt8], device: UInt64) {
+    init(path: [UInt8], device: UInt64, options: Archiver.Options, components: CaptureComponents) {
         self.path = path
         self.device = device
+        component = components.owner(of: path)
+        exclusions = component.map { components[$0].exclusions } ?? options.exclusions
+        staysOnFileSystem = component.map { components[$0].staysOnFileSystem } ?? options.staysOnFileSystem
     }
 }
 
@@ -174,6 +181,12 @@ final class DirectoryNode: Sendable {
     var isImplied: Bool {
         if case .implied = kind { return true }
         return false
+    }
+
+    /// What it is captured under, if it is not implied.
+    var source: CaptureSource? {
+        if case .captured(let source, _, _) = kind { return source }
+        return nil
     }
 }
 

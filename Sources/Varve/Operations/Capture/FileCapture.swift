@@ -167,6 +167,7 @@ extension ArchiveWorker {
         run.links.add(
             node.path(of: slot.name), .init(entry: entry, stat: slot.stat, cacheFlags: known.cacheFlags))
         countFile(slot.history, slot.stat)
+        tally(run.component(of: slot.name, in: node)) { $0.count(slot.stat) }
         return result
     }
 
@@ -205,6 +206,7 @@ extension ArchiveWorker {
             entry.content = .file(size: size, blobs: try content.finish(file))
         }
         countFile(read.history, read.stat)
+        tally(run.component(of: entry.name, in: node)) { $0.count(read.stat) }
         let outcome: Slot.Outcome
         if read.stat.links > 1 {
             run.links.add(

@@ -101,7 +101,7 @@ extension ArchiveWorker {
         var read: ContentWriter.FileRead?
         if writesBlobs {
             read = try readContent(descriptor, .file(stat), size: stat.size, target.path)
-            counters.bytesRead += read?.readCount ?? 0
+            count(read?.readCount ?? 0, target)
             if let error = read?.error {
                 run.report(target.path, "read", error)
                 return .failed
@@ -129,7 +129,7 @@ extension ArchiveWorker {
         _ provided: any ProvidedContent, _ now: timespec
     ) throws(StoreError) -> Attempt {
         let read = try readContent(descriptor, .provided(provided), size: provided.size, target.path)
-        counters.bytesRead += read.readCount
+        count(read.readCount, target)
         let statement: ProvidedStatement?
         do throws(StoreError) {
             if let error = read.error { throw error }
@@ -162,6 +162,11 @@ extension ArchiveWorker {
         }
         return try content.read(
             descriptor, kind, parameters: parameters, parent: run.parentContents?.pages(at: path()))
+    }
+
+    private func count(_ bytes: UInt64, _ target: Target) {
+        counters.bytesRead += bytes
+        tally(run.component(of: target.slot.name, in: target.node)) { $0.bytesRead += bytes }
     }
 
     private func reportChange(_ path: [UInt8]) {

@@ -89,7 +89,7 @@ extension ArchiveWorker {
         }
         guard let (names, range, handle) = work else { return (slice, tasks) }
         let rules = directoryRules(node, names, handle)
-        let marker = run.options.exclusions.markers.marker(in: names, directory: handle.descriptor)
+        let marker = source.exclusions.markers.marker(in: names, directory: handle.descriptor)
         slice.slots.reserveCapacity(range.count)
         let scope = Scope(source: source, rules: rules, decision: decision)
         var path = node.path + [UInt8(ascii: "/")]
@@ -100,6 +100,7 @@ extension ArchiveWorker {
             path.append(contentsOf: name)
             if let marker, !name.elementsEqual(marker), run.forest.role(path) == .ordinary {
                 counters.excluded += 1
+                tally(source.component) { $0.excluded += 1 }
                 continue
             }
             do throws(StoreError) {
@@ -178,14 +179,16 @@ extension ArchiveWorker {
             if decision.isExcluded {
                 guard isDirectory, role == .leads || scope.rules.couldIncludeBelow(path, decision) else {
                     counters.excluded += 1
+                    tally(scope.source.component) { $0.excluded += 1 }
                     return nil
                 }
                 isKeptForContent = true
             }
         }
         let stat = try self.stat(known, index, names, handle)
-        if stat.isRegular, let limit = run.options.exclusions.largerThan, stat.size > limit {
+        if stat.isRegular, let limit = scope.source.exclusions.largerThan, stat.size > limit {
             counters.excluded += 1
+            tally(scope.source.component) { $0.excluded += 1 }
             return nil
         }
         return Found(
@@ -225,6 +228,9 @@ extension ArchiveWorker {
             }
         }
         if case .linked = slot.outcome { slice.hasLinks = true }
+        if case .pending = slot.outcome {} else {
+            tally(run.component(of: slot.name, in: node)) { $0.count(slot.stat) }
+        }
         slice.slots.append(slot)
     }
 

@@ -32,11 +32,13 @@ struct SnapshotStatement {
         manifest.parent = parent?.id
         manifest.replaces = replaces
         manifest.trustMtime = options.trustsModificationTime
-        manifest.components = options.components
         manifest.databases = run.databases.withLock { databases in
             databases.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map(\.value)
         }
-        manifest.excludes = options.exclusions.rules.map(\.description)
+        let excludes = options.exclusions.rules + options.components.flatMap(\.exclusions.rules)
+        manifest.excludes = excludes.map(\.description)
+        manifest.components = run.components.records
+        manifest.validation = options.validation
         manifest.durationSeconds = Timestamp.now().seconds(since: start)
         manifest.errorsTotal = Int(errors.count)
         manifest.errors = errors.list.map {

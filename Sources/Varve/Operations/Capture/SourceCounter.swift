@@ -81,7 +81,7 @@ final class SourceCounter: Sendable {
             node.path == node.source.path || !run.isForeign(descriptor, stat, node.source),
             let names = try? listDirectory(descriptor)
         else { return }
-        let marker = run.options.exclusions.markers.marker(in: names, directory: descriptor)
+        let marker = node.source.exclusions.markers.marker(in: names, directory: descriptor)
         var files = 0
         var bytes: UInt64 = 0
         var children: [Node] = []
@@ -107,7 +107,7 @@ final class SourceCounter: Sendable {
     private func decision(
         _ path: [UInt8], _ nameCount: Int, _ stat: FileStat, _ node: Node
     ) -> PathRules.Decision? {
-        if stat.isRegular, let limit = run.options.exclusions.largerThan, stat.size > limit { return nil }
+        if stat.isRegular, let limit = node.source.exclusions.largerThan, stat.size > limit { return nil }
         guard !node.rules.isEmpty else { return node.decision }
         let decision = path.withUnsafeBufferPointer { path in
             node.rules.decide(

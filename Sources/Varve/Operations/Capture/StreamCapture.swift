@@ -19,20 +19,20 @@ extension ArchiveWorker {
         var blobs = FileContent.empty
         var size: UInt64 = 0
         if writesBlobs {
-            // A stream may be a database copied into a file.
-            var database: ChunkParameters?
-            if let stat = try? FileStat.of(stream.descriptor), stat.isRegular {
-                database = run.databaseParameters(stream.descriptor, size: stat.size)
+            do throws(StoreError) {
+                (blobs, size) = try read(stream)
+            } catch {
+                guard stream.failsAlone, !error.isFatalForCapture else { throw error }
+                run.report(stream.path, "run", error)
+                try finishTask(node, [(position, Slot(name: old.name, stat: old.stat, outcome: .omitted))])
+                return
             }
-            var parameters = try ChunkParameters(run.repository.config.chunker.stream)
-            if let database { parameters = database }
-            let parent = database == nil ? nil : run.parentContents?.pages(at: stream.path)
-            let read = try content.read(stream.descriptor, .stream, parameters: parameters, parent: parent)
-            if let error = read.error { throw error.at(stream.path) }
-            try stream.finish()
-            try content.flush()
-            blobs = try content.finish(read.file)
-            size = read.byteCount
+        }
+        let total = size
+        tally(run.components.owner(of: stream.path)) { counts in
+            counts.files += 1
+            counts.bytesTotal += total
+            counts.bytesRead += total
         }
         counters.bytesRead += size
         counters.bytesTotal += size
@@ -43,5 +43,22 @@ extension ArchiveWorker {
             attributes: attributes(old.stat, xattrs: [], inodeFlags: [], isImplied: false),
             content: .file(size: size, blobs: blobs))
         try finishTask(node, [(position, Slot(name: old.name, stat: old.stat, outcome: .entry(entry)))])
+    }
+
+    private func read(_ stream: Archiver.Stream) throws(StoreError) -> (FileContent, UInt64) {
+        let descriptor = try stream.start?() ?? stream.descriptor
+        // A stream may be a database copied into a file.
+        var database: ChunkParameters?
+        if let stat = try? FileStat.of(descriptor), stat.isRegular {
+            database = run.databaseParameters(descriptor, size: stat.size)
+        }
+        var parameters = try ChunkParameters(run.repository.config.chunker.stream)
+        if let database { parameters = database }
+        let parent = database == nil ? nil : run.parentContents?.pages(at: stream.path)
+        let read = try content.read(descriptor, .stream, parameters: parameters, parent: parent)
+        if let error = read.error { throw error.at(stream.path) }
+        try stream.finish()
+        try content.flush()
+        return (try content.finish(read.file), read.byteCount)
     }
 }

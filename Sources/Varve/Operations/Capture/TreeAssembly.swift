@@ -44,6 +44,7 @@ extension ArchiveWorker {
                 return
             case .walked(let hasWaitingChildren):
                 // Its last waiting child wakes it, or the end of the walk.
+                run.finishedReading(node)
                 if !hasWaitingChildren { run.waiting.withLock { $0.append(node) } }
                 isReady = handUpWalked(node)
             case .finished:
@@ -152,9 +153,11 @@ extension ArchiveWorker {
             state.endWalk()
             return (state.attributes, state.entryCount, state.isWaiting)
         }
+        run.finishedReading(node)
         var outcome: Slot.Outcome = .omitted
         if let attributes, !(node.isKeptForContent && count == 0) {
             counters.directories += 1
+            tally(node.source?.component) { $0.directories += 1 }
             outcome = .entry(
                 TreeEntry(
                     name: node.name, type: .directory, isImplied: node.isImplied, attributes: attributes,

@@ -33,7 +33,7 @@ public struct RetentionPlan: Sendable {
     /// By how many bytes the size limit is still exceeded, since what is left is protected.
     public let bytesOverLimit: UInt64
 
-    init(groups: [Group], bytesOverLimit: UInt64) {
+    package init(groups: [Group], bytesOverLimit: UInt64) {
         self.groups = groups
         self.bytesOverLimit = bytesOverLimit
         dropped = groups.flatMap { $0.decisions.lazy.filter { !$0.keeps }.map(\.id) }
