@@ -1,6 +1,6 @@
 import CSys
 package import Varve
-package import VarveFormat
+import VarveFormat
 
 /// Captures SQLite databases in one consistent state while programs write them: those that were asked for, and those
 /// that a capture of directories meets.
