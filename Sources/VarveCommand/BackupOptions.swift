@@ -127,7 +127,8 @@ struct RecordOptions: ParsableArguments {
         }
     }
 
-    private static func hostName() -> String {
+    /// What this machine calls itself.
+    static func hostName() -> String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
             buffer.initialize(repeating: 0)
             guard let base = buffer.baseAddress, gethostname(base, 255) == 0 else { return "localhost" }

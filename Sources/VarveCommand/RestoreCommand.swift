@@ -11,7 +11,11 @@ struct RestoreCommand: Verb {
             -t DIR puts what PATH holds straight into DIR. Without --target the recorded
             paths themselves are restored, after showing what will change and asking.
 
-            Every file is written beside its place, read back and renamed.
+            Every file is written beside its place, read back and renamed. In place a
+            safety snapshot of what will be overwritten or removed comes first, and all
+            changes are made together: whatever ends the restore early, varve undo or the
+            same command again leaves the old state or the new one. varve undo takes back
+            a finished restore too.
 
             Examples:
               varve restore latest -t /tmp/restored
@@ -37,7 +41,9 @@ struct RestoreCommand: Verb {
     @Flag(help: "Take recorded numbers of owners, not their names.") var numericIds = false
     @Flag(help: "Write holes as zeros.") var noSparse = false
     @Flag(help: "Do not read back what was written.") var noVerify = false
-    @Flag(help: "In place: also from a damaged or unfinished snapshot.") var allowPartial = false
+    @Flag(help: "In place: make no safety snapshot of what is overwritten.") var noSafety = false
+    @Flag(help: "From a damaged or unfinished snapshot too; in place, what can be restored if not all can.")
+    var allowPartial = false
     @Flag(help: "For @DATE: the closest snapshot, before or after.") var nearest = false
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
@@ -89,7 +95,8 @@ struct RestoreCommand: Verb {
         let report = try context.withProgress { progress throws(StoreError) in
             try Restorer(repository: repository, snapshot: snapshot, options: options, progress: progress).run()
         }
-        return ExitStatus.worst([finish(report, snapshot, options, context), evidence])
+        let summary = RestoreSummary(report: report, snapshot: snapshot.id, target: options.target, verb: "restored")
+        return ExitStatus.worst([summary.show(context.output), evidence])
     }
 
     private func options(_ reference: SnapshotReference, _ context: Context) throws(StoreError) -> Restorer.Options {
@@ -115,6 +122,9 @@ struct RestoreCommand: Verb {
         options.numericIDs = numericIds
         options.restoresHoles = !noSparse
         options.verifies = !noVerify
+        options.makesSafetySnapshot = !noSafety
+        options.allowsPartial = allowPartial
+        options.host = context.environment[.host] ?? RecordOptions.hostName()
         options.isDryRun = context.settings.isDryRun
         options.threads = context.settings.threads
         return options
@@ -128,14 +138,22 @@ struct RestoreCommand: Verb {
             default: nil
             }
         if let problem {
-            guard target != nil || allowPartial else {
+            guard target != nil && !delete || allowPartial else {
                 throw StoreError(
-                    .refused, problem, remedy: "restore it elsewhere with --target, or give --allow-partial")
+                    .refused, problem,
+                    remedy: "restore it elsewhere with --target and without --delete, or give --allow-partial")
             }
             output.warning(problem)
         } else if snapshot.manifest.state == .partial {
-            let count = HumanText.count(snapshot.manifest.errorsTotal, "source")
-            output.warning("\(count) could not be read when the snapshot was made")
+            let problem =
+                HumanText.count(snapshot.manifest.errorsTotal, "source")
+                + " could not be read when the snapshot was made"
+            guard !delete || allowPartial else {
+                throw StoreError(
+                    .refused, "\(problem): --delete might remove what it should have",
+                    remedy: "restore without --delete, or give --allow-partial")
+            }
+            output.warning(problem)
         }
     }
 
@@ -154,7 +172,7 @@ struct RestoreCommand: Verb {
     private func planSummary(
         _ plan: RestorePlanSummary, _ snapshot: Snapshot, _ options: Restorer.Options, _ output: Output
     ) {
-        var members = Self.members(snapshot, options)
+        var members = RestoreSummary.members(snapshot.id, options.target, isDryRun: true)
         members["files_restored"] = .integer(Int64(plan.created + plan.replaced))
         members["files_unchanged"] = .integer(Int64(plan.unchanged + plan.compared))
         members["bytes_written"] = .integer(Int64(clamping: plan.bytes))
@@ -168,47 +186,5 @@ struct RestoreCommand: Verb {
                     Output.pathMembers(change.path).merging(["action": .string(change.action.rawValue)]) { $1 })
             })
         output.message("summary", members)
-    }
-
-    private static func members(_ snapshot: Snapshot, _ options: Restorer.Options) -> [String: JSONValue] {
-        [
-            "snapshot_id": .string(snapshot.id.hex), "safety_snapshot_id": .null, "dry_run": .bool(options.isDryRun),
-            "target": SnapshotJSON.text(options.target.map { String(decoding: $0, as: UTF8.self) }),
-        ]
-    }
-
-    private func finish(
-        _ report: RestoreReport, _ snapshot: Snapshot, _ options: Restorer.Options, _ context: Context
-    ) -> ExitStatus {
-        let output = context.output
-        for notice in report.notices { output.warning(output.safe(notice)) }
-        for error in report.errors {
-            output.error(
-                output.safe(error.message), path: error.path,
-                members: ["operation": .string(error.operation), "damage": .bool(error.isDamage)])
-        }
-        if report.errorsTotal > report.errors.count {
-            output.warning("\(HumanText.count(report.errorsTotal - report.errors.count, "more error")) not shown")
-        }
-        if output.isJSON {
-            var members = Self.members(snapshot, options)
-            members["files_restored"] = .integer(Int64(report.filesRestored))
-            members["files_unchanged"] = .integer(Int64(report.filesUnchanged))
-            members["bytes_written"] = .integer(Int64(clamping: report.bytesWritten))
-            members["files_verified"] = .integer(Int64(report.filesVerified))
-            members["deleted"] = .integer(Int64(report.deleted))
-            members["errors"] = .integer(Int64(report.errorsTotal))
-            members["duration_seconds"] = SnapshotJSON.seconds(report.duration)
-            output.message("summary", members)
-        } else {
-            let removed = report.deleted > 0 ? ", \(report.deleted) removed" : ""
-            output.summary(
-                "restored \(HumanText.count(report.filesRestored, "file")), \(HumanText.size(report.bytesWritten)), in "
-                    + "\(HumanText.duration(report.duration)): \(report.filesVerified) read back, "
-                    + "\(report.filesUnchanged) unchanged\(removed)")
-        }
-        return ExitStatus.worst([
-            report.damagedTotal > 0 ? .damage : .ok, report.errorsTotal > report.damagedTotal ? .partial : .ok,
-        ])
     }
 }

@@ -27,7 +27,8 @@ struct RootCommand: ParsableCommand {
         version: "varve \(ProgramVersion.text)",
         groupedSubcommands: [
             CommandGroup(
-                name: "Saving and restoring", subcommands: [InitCommand.self, BackupCommand.self, RestoreCommand.self]),
+                name: "Saving and restoring",
+                subcommands: [InitCommand.self, BackupCommand.self, RestoreCommand.self, UndoCommand.self]),
             CommandGroup(
                 name: "Looking",
                 subcommands: [

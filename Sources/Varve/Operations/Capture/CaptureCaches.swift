@@ -18,7 +18,8 @@ struct CaptureCaches: Sendable {
     /// Opens what there is. A cache counts only while its snapshot does; no cache directory means no caches.
     static func open(_ repository: Repository, _ options: Archiver.Options, snapshots: SnapshotList) -> CaptureCaches {
         var caches = CaptureCaches()
-        guard let directory = repository.cacheDirectory else { return caches }
+        // What a restore overwrites is never captured a second time.
+        guard options.origin != .safety, let directory = repository.cacheDirectory else { return caches }
         var source = ByteWriter()
         source.byteString(Array(options.host.utf8))
         source.byteString(Array((options.job ?? "").utf8))

@@ -98,6 +98,8 @@ final class CaptureCrew: Sendable {
 
     /// Stops the other workers between two tasks and commits what is there as an interrupted snapshot.
     private func checkpoint(_ worker: ArchiveWorker) throws(StoreError) {
+        // Half a safety snapshot saves nobody.
+        if run.options.origin == .safety { return }
         try worker.settle()
         let finishPacks = { () throws(StoreError) -> Void in try worker.content.finishPacks() }
         try run.stack.pauseOthers(workerCount: workerCount, paused: finishPacks) { () throws(StoreError) in

@@ -154,6 +154,10 @@ extension ArchiveWorker {
     private func consider(
         _ index: Int, _ names: NameList, _ path: [UInt8], _ handle: DirectoryHandle, _ scope: Scope
     ) throws(StoreError) -> Found? {
+        guard !RestoreStage.isName(names.name(index)) else {
+            counters.skipped += 1
+            return nil
+        }
         var known: FileStat?
         var isDirectory = names.type(index) == SYS_DT_DIR
         if names.type(index) == SYS_DT_UNKNOWN {

@@ -89,6 +89,7 @@ final class SourceCounter: Sendable {
             let name = names.name(index)
             let path = node.path + [UInt8(ascii: "/")] + name
             if let marker, !name.elementsEqual(marker) { continue }
+            if RestoreStage.isName(name) { continue }
             guard let stat = try? names.withName(index, { (name, _) throws(StoreError) in
                 try FileStat.at(descriptor, name)
             }), let decision = decision(path, name.count, stat, node) else { continue }

@@ -182,6 +182,42 @@ package final class OpenDirectory: Sendable {
         }
     }
 
+    /// Renames into another directory of the same file system, to a name that is not taken.
+    ///
+    /// - Throws: `exists` if it is.
+    func move(_ name: [UInt8], to directory: OpenDirectory, as newName: [UInt8]) throws(StoreError) {
+        try Self.check(name: name)
+        do throws(StoreError) {
+            try directory.call(newName, "move the file") { newName in
+                Syscalls.withName(name) {
+                    sys_renameat2(descriptor, $0, directory.descriptor, newName, SYS_RENAME_NOREPLACE)
+                }
+            }
+        } catch {
+            guard RealFileLayer.isUnsupported(error.errno) else { throw error }
+            if try directory.status(newName) != nil { throw .system(EEXIST, "move the file", path: newName) }
+            try directory.call(newName, "move the file") { newName in
+                Syscalls.withName(name) { sys_renameat2(descriptor, $0, directory.descriptor, newName, 0) }
+            }
+        }
+    }
+
+    /// Exchanges two names of the same file system at once, whatever they are; false where it cannot.
+    func exchange(_ name: [UInt8], with other: [UInt8], in directory: OpenDirectory) throws(StoreError) -> Bool {
+        try Self.check(name: name)
+        do throws(StoreError) {
+            try directory.call(other, "put the file in its place") { other in
+                Syscalls.withName(name) {
+                    sys_renameat2(descriptor, $0, directory.descriptor, other, SYS_RENAME_EXCHANGE)
+                }
+            }
+            return true
+        } catch {
+            guard RealFileLayer.isUnsupported(error.errno) else { throw error }
+            return false
+        }
+    }
+
     /// Removes anything but a directory.
     package func removeFile(_ name: [UInt8]) throws(StoreError) {
         try call(name, "remove the file") { sys_unlinkat(descriptor, $0, 0) }

@@ -32,12 +32,19 @@ struct RestoreDeletion {
         next += 1
         let slash = UInt8(ascii: "/")
         let path = directory.path == [slash] ? [slash] + name : directory.path + [slash] + name
-        guard !run.isStopped, !scope.protects(path, isDirectory: isDirectory) else { return }
+        guard !run.isStopped, !RestoreStage.isName(name), !scope.protects(path, isDirectory: isDirectory) else {
+            return
+        }
         guard !run.options.isDryRun else {
             return run.foresee { $0.deleted += 1 } change: { .init(path: path, action: .delete) }
         }
         do throws(StoreError) {
-            try RestoreObstacles.remove(name, in: try directories.open(directory))
+            let opened = try directories.open(directory)
+            if let transaction = run.transaction {
+                try transaction.remove(name, in: directory, opened)
+            } else {
+                try RestoreObstacles.remove(name, in: opened)
+            }
             run.count { $0.deleted += 1 }
         } catch {
             run.report(path, "delete", error)

@@ -18,8 +18,19 @@ final class RestoreFile: Sendable {
         var failure: RestoreFailure?
     }
 
+    /// Where a file that is staged will have its name.
+    struct Place: Sendable {
+        let directory: RestoreDirectory
+        let name: [UInt8]
+        /// What has the name before.
+        let found: FileStat?
+        let slot: RestoreTransaction.Slot
+    }
+
     let directory: RestoreDirectory
     let name: [UInt8]
+    /// Nil unless the directory is a stage.
+    let place: Place?
     /// In the snapshot, absolute.
     let path: [UInt8]
     let entry: TreeEntry
@@ -28,13 +39,24 @@ final class RestoreFile: Sendable {
     let parts = Mutex(Parts())
 
     /// Makes a file; its directory is not finished before it is.
-    init(directory: RestoreDirectory, name: [UInt8], path: [UInt8], entry: TreeEntry, linkSet: RestoreLinkSet?) {
+    init(
+        directory: RestoreDirectory, name: [UInt8], path: [UInt8], entry: TreeEntry, linkSet: RestoreLinkSet?,
+        place: Place? = nil
+    ) {
         self.directory = directory
         self.name = name
+        self.place = place
         self.path = path
         self.entry = entry
         self.linkSet = linkSet
         directory.retainWork()
+    }
+
+    /// The same file, to be made in a stage and then put in its place.
+    convenience init(_ file: RestoreFile, over found: FileStat?, in slot: RestoreTransaction.Slot) {
+        self.init(
+            directory: slot.directory, name: slot.name, path: file.path, entry: file.entry, linkSet: file.linkSet,
+            place: Place(directory: file.directory, name: file.name, found: found, slot: slot))
     }
 
     /// Bytes of content.

@@ -158,7 +158,12 @@ extension RestoreWorker {
                 if file.linkSet != nil, file.hasLockingFlags {
                     attributes.inodeFlags.subtract([.immutable, .append])
                 }
-                try run.metadata.apply(attributes, to: target)
+                if let transaction = run.transaction {
+                    try transaction.attributes(
+                        of: file.name, in: file.directory.components, target, after: file.entry.attributes)
+                } else {
+                    try run.metadata.apply(attributes, to: target)
+                }
             }
         } catch { run.report(file.path, "metadata", error) }
         run.count { $0.filesUnchanged += 1 }
@@ -168,6 +173,23 @@ extension RestoreWorker {
 
     // MARK: hard links
 
+    /// Links a file into a stage, to be put in its place; false if it is the same file already.
+    private func stageLink(
+        _ file: RestoreFile, _ first: [UInt8], in source: OpenDirectory, _ directory: OpenDirectory,
+        _ transaction: RestoreTransaction
+    ) throws(StoreError) -> Bool {
+        let found = try directory.status(file.name)
+        let wanted = try source.status(first)
+        if let found, let wanted, wanted.device == found.device, wanted.inode == found.inode {
+            run.count { $0.filesUnchanged += 1 }
+            return false
+        }
+        let slot = try transaction.slot(for: file.directory, directory)
+        try source.link(first, to: try directories.open(slot.directory), as: slot.name)
+        try note(.init(directory: file.directory, name: file.name, found: found, slot: slot))
+        return true
+    }
+
     /// Makes a file another name of the first one of its set; where that cannot be, it is restored as a file of its own
     /// that further names are linked to.
     func link(_ file: RestoreFile, to first: RestoreFile) {
@@ -176,6 +198,8 @@ extension RestoreWorker {
             let directory = try directories.open(file.directory)
             if file.directory.isNew {
                 try source.link(first.name, to: directory, as: file.name)
+            } else if let transaction = run.transaction {
+                guard try stageLink(file, first.name, in: source, directory, transaction) else { return release(file) }
             } else {
                 let wanted = try source.status(first.name)
                 let found = try directory.status(file.name)

@@ -1,3 +1,5 @@
+public import VarveFormat
+
 extension Restorer {
     /// What happens to files that are there already.
     public enum Overwrite: Sendable {
@@ -41,6 +43,14 @@ extension Restorer {
         public var isDryRun = false
         /// Worker threads; 0 for those of the repository.
         public var threads = 0
+        /// In place: capture what will be overwritten or removed first.
+        public var makesSafetySnapshot = true
+        /// In place: restore the rest where something cannot be restored; else nothing is changed then.
+        public var allowsPartial = false
+        /// The host that a safety snapshot is recorded with.
+        public var host = ""
+        /// In place: watches the steps.
+        package var probe: RestoreProbe?
         /// How paths below the target are resolved.
         package var resolution = SafeRoot.Resolution.automatic
 
@@ -85,6 +95,10 @@ public struct RestoreReport: Sendable {
     public internal(set) var damagedTotal = 0
     /// What else is worth saying, once each.
     public internal(set) var notices: [String] = []
+    /// In place: what was overwritten or removed; nil if nothing was, or if that was not wanted.
+    public internal(set) var safetySnapshotID: SnapshotID?
+    /// In place: nothing was changed, because of the errors.
+    public internal(set) var isAbandoned = false
     /// Seconds.
     public internal(set) var duration = 0.0
 }

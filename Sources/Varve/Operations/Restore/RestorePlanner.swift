@@ -17,11 +17,13 @@ struct RestorePlanner {
         /// Its contents go into the directory above it.
         var isStripped = false
         var deletion: RestoreDeletion?
+        /// In place: what SQLite left beside databases that are restored.
+        var leftovers: DatabaseLeftovers?
     }
 
-    private let run: RestoreRun
-    private let scope: RestoreScope
-    private let worker: RestoreWorker
+    let run: RestoreRun
+    let scope: RestoreScope
+    let worker: RestoreWorker
     private var walker: TreeWalker
     private var window: RestoreWindow
     private var places: [Place] = []
@@ -66,7 +68,8 @@ struct RestorePlanner {
     /// After all workers have ended: sets the flags that had to wait, and finishes the directories that hard links and
     /// the target had to keep open.
     mutating func finish() {
-        for file in run.lockedFiles where !run.isStopped {
+        // Of what stays where it is, the flags are among the attributes that are noted.
+        for file in run.lockedFiles where !run.isStopped && (run.transaction == nil || file.directory.isNew) {
             do throws(StoreError) {
                 let directory = try worker.directories.open(file.directory)
                 let descriptor = try directory.openFile(file.name)
@@ -125,6 +128,7 @@ struct RestorePlanner {
             place.deletion = deletion(scope.target)
         }
         places.append(place)
+        if let transaction = run.transaction { keepStart(entry, isOurs: isOurs, transaction) }
     }
 
     private func decide(_ entry: TreeEntry) -> PathRules.Decision? {
@@ -137,6 +141,7 @@ struct RestorePlanner {
     private mutating func leave() {
         guard var place = places.popLast() else { return }
         if place.deletion != nil { place.deletion?.finish(run, worker.directories) }
+        removeLeftovers(place.leftovers, in: place.directory)
         guard let directory = place.directory, !place.isStripped, !places.isEmpty else { return }
         worker.release(directory)
     }
@@ -160,6 +165,9 @@ struct RestorePlanner {
                 places[index].directory = directory
                 if run.options.deletes, !place.entry.isImplied, !directory.isNew, index >= scope.focusDepth {
                     places[index].deletion = deletion(directory)
+                }
+                if run.transaction != nil, !directory.isNew {
+                    places[index].leftovers = DatabaseLeftovers(try worker.directories.open(directory).list())
                 }
             } catch {
                 places[index].isFailed = true
@@ -188,10 +196,18 @@ struct RestorePlanner {
         guard !parent.isNew || !run.options.isDryRun else { return foresee(place, directory(isNew: true, nil)) }
         let opened = try worker.directories.open(parent)
         guard !parent.isNew, let found = try opened.status(place.name) else {
+            if !parent.isNew, !run.options.isDryRun, let transaction = run.transaction {
+                return try stage(
+                    entry, place.path, in: parent, opened, over: nil, isImplied: isImplied, transaction)
+            }
             return run.options.isDryRun ? foresee(place, directory(isNew: true, nil)) : try make(opened)
         }
         if found.isDirectory {
             if isImplied || run.options.isDryRun { return directory(isNew: false, nil) }
+            if let transaction = run.transaction {
+                try keep(place.entry, found, in: parent, opened, transaction)
+                return directory(isNew: false, nil)
+            }
             _ = try RestoreObstacles.openUnlocked(place.name, in: opened)
             return directory(isNew: false, scope.replaces(entry, found) ? entry.attributes : nil)
         }
@@ -201,6 +217,9 @@ struct RestorePlanner {
                 remedy: "move it away, or restore to another place with --target")
         }
         guard !run.options.isDryRun else { return foresee(place, directory(isNew: true, nil)) }
+        if let transaction = run.transaction {
+            return try stage(entry, place.path, in: parent, opened, over: found, isImplied: false, transaction)
+        }
         try RestoreObstacles.remove(place.name, in: opened)
         return try make(opened)
     }
@@ -232,6 +251,7 @@ struct RestorePlanner {
         } catch {
             return run.report(walker.path, "create", error)
         }
+        places[places.count - 1].leftovers?.visit(name, isRestored: fate != .leave)
         guard !run.options.isDryRun else { return foresee(entry, fate, found) }
         if fate == .leave {
             run.count { $0.filesUnchanged += 1 }
@@ -262,7 +282,8 @@ struct RestorePlanner {
     private func foresee(_ entry: TreeEntry, _ fate: RestoreFate, _ found: FileStat?) {
         var size: UInt64 = 0
         if fate == .make, case .file(let bytes, _) = entry.content { size = bytes }
-        let freed = found.map { $0.links == 1 ? $0.blocks * 512 : 0 } ?? 0
+        // In place both the old and the new file are there for a while.
+        let freed = run.options.target == nil ? 0 : found.map { $0.links == 1 ? $0.blocks * 512 : 0 } ?? 0
         run.foresee { forecast in
             switch fate {
             case .leave, .refresh: forecast.unchanged += 1
@@ -286,7 +307,8 @@ struct RestorePlanner {
         }
     }
 
-    private mutating func planContent(_ file: RestoreFile) {
+    private mutating func planContent(_ planned: RestoreFile) {
+        guard let file = staged(planned) else { return }
         guard case .file(let size, let blobs) = file.entry.content, size > 0 else { return window.add(.make(file)) }
         do throws(StoreError) {
             try window.add(file, blobs, size: size)

@@ -44,6 +44,8 @@ final class RestoreRun: Sendable {
     let options: Restorer.Options
     let progress: Progress
     let root: SafeRoot
+    /// In place: what the restore is going to change. Nothing else is changed while there is one.
+    let transaction: RestoreTransaction?
     let metadata: MetadataWriter
     let owners = OwnerNames()
     /// Directories that each thread keeps open.
@@ -64,12 +66,14 @@ final class RestoreRun: Sendable {
     private let locked = Mutex<[RestoreFile]>([])
 
     init(
-        content: SnapshotContent, options: Restorer.Options, progress: Progress, root: SafeRoot, threadCount: Int
+        content: SnapshotContent, options: Restorer.Options, progress: Progress, root: SafeRoot, threadCount: Int,
+        transaction: RestoreTransaction? = nil
     ) {
         self.content = content
         self.options = options
         self.progress = progress
         self.root = root
+        self.transaction = transaction
         let ownership: MetadataWriter.Ownership =
             options.restoresOwner ? (options.numericIDs ? .numbers : .names) : .unchanged
         metadata = MetadataWriter(ownership: ownership, names: owners)

@@ -96,7 +96,15 @@ struct RestoreScope {
         if found.isDirectory {
             guard !options.isDryRun else { return .make }
             let parent = try directories.open(directory)
-            if options.deletes {
+            if options.target == nil {
+                // It goes into a stage when everything else is there.
+                let isFree = options.deletes ? true : try parent.openDirectory(name).list().count == 0
+                guard isFree else {
+                    throw StoreError(
+                        .refused, "a directory that is not empty stands where a file should",
+                        remedy: "move it away, or restore with --delete")
+                }
+            } else if options.deletes {
                 try RestoreObstacles.remove(name, in: parent)
             } else {
                 do throws(StoreError) {

@@ -78,7 +78,16 @@ final class RestoreWorker {
     /// A file is there under its name, written by this restore.
     func succeed(_ file: RestoreFile) {
         filesRestored += 1
+        do throws(StoreError) {
+            if let place = file.place { try note(place) }
+        } catch { run.report(file.path, "create", error) }
         settle(file)
+    }
+
+    /// A staged file is complete: it will be put in its place.
+    func note(_ place: RestoreFile.Place) throws(StoreError) {
+        try run.transaction?.put(
+            place.slot, as: place.name, in: place.directory, try directories.open(place.directory), over: place.found)
     }
 
     /// A file is there under its name, with the content of the snapshot.

@@ -51,7 +51,9 @@ public struct Restorer: Sendable {
             try checkSpace(content)
             progress.update { $0.phase = "writing" }
             let wasThere = repository.hasManifest(snapshot.id)
-            let result = attempt { () throws(StoreError) in try restore(content) }
+            let result = attempt { () throws(StoreError) in
+                options.target == nil ? try restoreInPlace(content) : try restore(content)
+            }
             if wasThere, (try? result.get().errorsTotal) != 0, !repository.hasManifest(snapshot.id) {
                 // What is missing is no damage: the snapshot was deleted, and a collector was faster than this session.
                 throw StoreError(.notFound, "the snapshot was deleted while it was being restored")
@@ -70,13 +72,16 @@ public struct Restorer: Sendable {
         Session.openReader(on: repository.backend, program: repository.options.program, snapshots: [snapshot.id])
     }
 
-    private func restore(_ content: SnapshotContent) throws(StoreError) -> RestoreReport {
+    private func restore(
+        _ content: SnapshotContent, _ transaction: RestoreTransaction? = nil
+    ) throws(StoreError) -> RestoreReport {
         // Looked up first: nothing is made for a path that is not there.
         let walker = try walker(content)
         let place = try RestoreTarget(options.target, makes: true)
         let count = options.threads > 0 ? options.threads : repository.threadCount
         let run = RestoreRun(
-            content: content, options: options, progress: progress, root: place.root, threadCount: count)
+            content: content, options: options, progress: progress, root: place.root, threadCount: count,
+            transaction: transaction)
         let planner = RestoreShared(try planner(run, place, walker, content))
         let workers = try (0..<count).map { _ throws(StoreError) in RestoreShared(try RestoreWorker(run)) }
         try Threads.run(count + 1) { index in
@@ -88,6 +93,60 @@ public struct Restorer: Sendable {
         try run.checkStopped()
         run.reportSummaries()
         return run.finishedReport
+    }
+
+    /// Restores to the recorded places, with a way back.
+    private func restoreInPlace(_ content: SnapshotContent) throws(StoreError) -> RestoreReport {
+        _ = try walker(content)
+        let memory = try RestoreMemory.open(repository.options.stateDirectory)
+        let restore = try InPlaceRestore(
+            repository: repository, options: options, progress: progress, memory: memory)
+        let journal = RestoreJournal(
+            repository: repository.id, snapshot: snapshot.id, request: request, isUndo: false, time: .now())
+        let paths = options.subpath.map { [$0] } ?? snapshot.manifest.paths
+        let notice = try restore.recover(for: journal, near: paths)
+        if options.makesSafetySnapshot { try checkSafety(content) }
+        var report = try restore.run(journal) { transaction throws(StoreError) in
+            try stage(content, in: transaction)
+        }
+        if let notice { report.notices.append(notice) }
+        return report
+    }
+
+    /// Puts what is to be restored into the stages of a transaction.
+    func stage(in transaction: RestoreTransaction) throws(StoreError) -> InPlaceRestore.Staged {
+        try stage(try SnapshotContent(repository), in: transaction)
+    }
+
+    private func stage(
+        _ content: SnapshotContent, in transaction: RestoreTransaction
+    ) throws(StoreError) -> InPlaceRestore.Staged {
+        let report = try restore(content, transaction)
+        let ownership: MetadataWriter.Ownership =
+            options.restoresOwner ? (options.numericIDs ? .numbers : .names) : .unchanged
+        return InPlaceRestore.Staged(report: report, metadata: MetadataWriter(ownership: ownership))
+    }
+
+    /// Refuses before anything is prepared if a safety snapshot will be needed and cannot be made.
+    private func checkSafety(_ content: SnapshotContent) throws(StoreError) {
+        do throws(StoreError) {
+            try SafetySnapshot(repository: repository, options: options, progress: progress).checkRepository()
+        } catch {
+            let plan = try forecast(content)
+            if plan.replaced + plan.compared + plan.deleted > 0 { throw error }
+        }
+    }
+
+    /// Equal for restores that ask for the same.
+    private var request: FileID {
+        var writer = ByteWriter()
+        writer.id(repository.id)
+        writer.id(snapshot.id)
+        writer.byteString(options.subpath ?? [])
+        let asked = "\(options.overwrite) \(options.deletes) \(options.restoresOwner) \(options.numericIDs)"
+        writer.byteString(Array(asked.utf8))
+        writer.byteString(Array("\(options.includesOnly) \(options.rules.map { "\($0)" })".utf8))
+        return SHA256Digest.of(writer.bytes)
     }
 
     private func forecast(_ content: SnapshotContent) throws(StoreError) -> RestorePlanSummary {
@@ -114,7 +173,7 @@ public struct Restorer: Sendable {
     ) throws(StoreError) -> RestorePlanner {
         var attributes: Attributes?
         let isStart = options.stripComponents == 0 && (place.isNew || options.target == nil && options.subpath == nil)
-        if isStart, let start = walker.start, start.type == .directory, !start.isImplied {
+        if isStart, run.transaction == nil, let start = walker.start, start.type == .directory, !start.isImplied {
             attributes = start.attributes
         }
         // Cut paths may fall together, so that something may be in the way even in a new directory.

@@ -1,0 +1,115 @@
+import ArgumentParser
+import Varve
+import VarveApp
+import VarveFormat
+
+struct UndoCommand: Verb {
+    static let configuration = CommandConfiguration(
+        commandName: "undo", abstract: "Take back the last restore in place.",
+        discussion: """
+            A restore that was interrupted is taken back with what it left beside the
+            restored directories: that needs no repository. Else the last finished
+            restore in place is undone: names that were new are removed, and what was
+            overwritten or removed comes back from the safety snapshot. Undo makes a
+            safety snapshot too. Given again, it undoes the restore before.
+
+            What is on its way or finished is remembered in the state directory. If that
+            is lost, name the directory that was restored, and an interrupted restore is
+            found beside or in it.
+
+            Examples:
+              varve undo
+              varve undo --dry-run
+              varve undo /srv/app
+            """)
+
+    @Argument(help: ArgumentHelp("Where to look for an interrupted restore.", valueName: "dir")) var directory: String?
+    @Flag(help: "Make no safety snapshot of what the undo overwrites.") var noSafety = false
+    @Flag(help: "Undo the rest if something cannot be brought back.") var allowPartial = false
+    @OptionGroup(title: "Global options") var global: GlobalOptions
+
+    static var jsonForm: Output.Form { .jsonLines }
+
+    func execute(_ context: Context) throws(StoreError) -> ExitStatus {
+        let near = try directory.map { directory throws(StoreError) in [try context.absolute(directory)] } ?? []
+        let undo = try RestoreUndo(stateDirectory: context.environment.stateDirectory, near: near)
+        guard var subject = try undo.subject() else { throw Self.nothing }
+        if subject.isInterrupted, !subject.isComplete || context.settings.isDryRun {
+            return try takeBack(subject, undo, context)
+        }
+        if subject.isInterrupted {
+            // The restore had done everything but to clear up.
+            if try undo.end(subject) {
+                context.output.summary("the undo was complete but for clearing up")
+                return .ok
+            }
+            guard let finished = try undo.subject() else { throw Self.nothing }
+            subject = finished
+        }
+        return try takeBackFinished(subject, undo, context)
+    }
+
+    private static var nothing: StoreError {
+        StoreError(
+            .notFound, "there is no restore in place to undo",
+            remedy: "varve list shows safety snapshots: restore one of them to bring back what it holds")
+    }
+
+    private func takeBack(
+        _ subject: RestoreUndo.Subject, _ undo: RestoreUndo, _ context: Context
+    ) throws(StoreError) -> ExitStatus {
+        let output = context.output
+        let name = "the interrupted restore of snapshot \(subject.snapshot.hex.prefix(12)), begun \(subject.time.rfc3339)"
+        if context.settings.isDryRun {
+            output.note(subject.isComplete ? "\(name) was complete" : "would take back \(name)")
+            if output.isJSON { summary(subject, context) }
+            return .ok
+        }
+        try Confirmation.ask("Taking back \(name)", context)
+        _ = try undo.end(subject)
+        if output.isJSON {
+            summary(subject, context)
+        } else {
+            output.summary("took back \(name): everything is as it was before")
+        }
+        return .ok
+    }
+
+    private func takeBackFinished(
+        _ subject: RestoreUndo.Subject, _ undo: RestoreUndo, _ context: Context
+    ) throws(StoreError) -> ExitStatus {
+        let output = context.output
+        let what = "the restore of snapshot \(subject.snapshot.hex.prefix(12)) of \(subject.time.rfc3339)"
+        output.note(
+            "\(context.settings.isDryRun ? "would undo" : "undoing") \(what): \(subject.created) new names are removed, "
+                + "\(subject.replaced) replaced or removed ones come back")
+        if context.settings.isDryRun {
+            if output.isJSON { summary(subject, context) }
+            return .ok
+        }
+        try Confirmation.ask("Undoing it", context)
+        let repository = try context.openRepository()
+        var options = Restorer.Options()
+        options.makesSafetySnapshot = !noSafety
+        options.allowsPartial = allowPartial
+        options.host = context.environment[.host] ?? RecordOptions.hostName()
+        options.threads = context.settings.threads
+        let settings = options
+        let report = try context.withProgress { progress throws(StoreError) in
+            try undo.undo(subject, repository: repository, options: settings, progress: progress)
+        }
+        return RestoreSummary(report: report, snapshot: subject.snapshot, target: nil, verb: "undone").show(output)
+    }
+
+    private func summary(_ subject: RestoreUndo.Subject, _ context: Context) {
+        var members = RestoreSummary.members(subject.snapshot, nil, isDryRun: context.settings.isDryRun)
+        for key in ["files_restored", "files_unchanged", "bytes_written", "files_verified", "deleted", "errors"] {
+            members[key] = .integer(0)
+        }
+        members["interrupted"] = .bool(subject.isInterrupted)
+        members["names_created"] = .integer(Int64(subject.created))
+        members["names_replaced"] = .integer(Int64(subject.replaced))
+        members["duration_seconds"] = .number(0)
+        context.output.message("summary", members)
+    }
+}
