@@ -138,6 +138,8 @@ static inline int sys_fsync(int descriptor) { SYS_RETRY(int, fsync(descriptor));
 static inline int sys_syncfs(int descriptor) { SYS_RETRY(int, (int)syscall(SYS_syncfs, descriptor)); }
 /// Locks an open file for this descriptor alone until it is closed; does not wait.
 static inline int sys_lock(int descriptor) { SYS_RETRY(int, (int)syscall(SYS_flock, descriptor, 2 | 4)); }
+/// Gives the lock up also where a child that was just forked still has a copy of the descriptor.
+static inline void sys_unlock(int descriptor) { syscall(SYS_flock, descriptor, 8); }
 
 /// Starts write-back of a range and does not wait for it; a count of 0 means to the end of the file.
 static inline int sys_start_writeback(int descriptor, int64_t offset, int64_t count) {

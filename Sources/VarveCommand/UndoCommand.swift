@@ -59,7 +59,7 @@ struct UndoCommand: Verb {
         _ subject: RestoreUndo.Subject, _ undo: RestoreUndo, _ context: Context
     ) throws(StoreError) -> ExitStatus {
         let output = context.output
-        let name = "the interrupted restore of snapshot \(subject.snapshot.hex.prefix(12)), begun \(subject.time.rfc3339)"
+        let name = "the interrupted restore of snapshot \(subject.snapshot.hex.prefix(12)) of \(subject.time.rfc3339)"
         if context.settings.isDryRun {
             output.note(subject.isComplete ? "\(name) was complete" : "would take back \(name)")
             if output.isJSON { summary(subject, context) }
@@ -81,8 +81,8 @@ struct UndoCommand: Verb {
         let output = context.output
         let what = "the restore of snapshot \(subject.snapshot.hex.prefix(12)) of \(subject.time.rfc3339)"
         output.note(
-            "\(context.settings.isDryRun ? "would undo" : "undoing") \(what): \(subject.created) new names are removed, "
-                + "\(subject.replaced) replaced or removed ones come back")
+            "\(context.settings.isDryRun ? "would undo" : "undoing") \(what): \(subject.created) new names "
+                + "are removed, \(subject.replaced) replaced or removed ones come back")
         if context.settings.isDryRun {
             if output.isJSON { summary(subject, context) }
             return .ok

@@ -34,8 +34,8 @@ echo x >"$app/gone/below/file"
 ln "$app/.env" "$app/uploads/linked"
 ln -s ../.env "$app/uploads/symbolic"
 setfattr -n user.note -v recorded "$app/uploads/numbers" 2>/dev/null || true
-sqlite3 "$app/app.db" 'PRAGMA journal_mode=wal; CREATE TABLE t (n); INSERT INTO t SELECT value FROM generate_series(1, 3000);' \
-    >"$work/output"
+sqlite3 "$app/app.db" 'PRAGMA journal_mode=wal; CREATE TABLE t (n);' \
+    'INSERT INTO t SELECT value FROM generate_series(1, 3000);' >"$work/output"
 find "$app" -exec touch -h -d @1400000000.123456789 {} +
 varve init >"$work/output"
 varve backup --name good "$app" >"$work/output"

@@ -10,8 +10,15 @@ final class InPlaceFixture: Sendable {
     let scratch: ScratchDirectory
     let backend: any Backend
 
-    init(on backend: any Backend = MemoryBackend()) throws {
-        scratch = try ScratchDirectory()
+    convenience init() throws { try self.init(in: try Self.scratch(), on: MemoryBackend()) }
+
+    /// In memory, where there is such a place: restores in place sync whole file systems.
+    static func scratch() throws -> ScratchDirectory {
+        try ScratchDirectory(in: access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp")
+    }
+
+    init(in scratch: ScratchDirectory, on backend: any Backend) throws {
+        self.scratch = scratch
         self.backend = backend
         _ = try Repository.create(on: backend, options: .init(), openOptions: .init())
         try scratch.makeDirectory("app")
@@ -77,7 +84,7 @@ final class InPlaceFixture: Sendable {
             for index in 0..<names.count {
                 let name = String(decoding: names.name(index), as: UTF8.self)
                 let path = directory + "/" + name
-                if directory.isEmpty, name == "state" { continue }
+                if directory.isEmpty, name == "state" || name == "repository" { continue }
                 let stat = try #require(try opened.status(Array(names.name(index))))
                 image[path] = try describe(stat, Array(names.name(index)), in: opened)
                 if stat.isDirectory { pending.append(path) }
@@ -87,7 +94,8 @@ final class InPlaceFixture: Sendable {
     }
 
     private func describe(_ stat: FileStat, _ name: [UInt8], in directory: OpenDirectory) throws -> String {
-        var text = "\(String(stat.mode, radix: 8)) \(stat.uid):\(stat.gid) \(stat.mtimeSeconds).\(stat.mtimeNanoseconds)"
+        var text = "\(String(stat.mode, radix: 8)) \(stat.uid):\(stat.gid)"
+        text += " \(stat.mtimeSeconds).\(stat.mtimeNanoseconds)"
         let handle = try directory.openHandle(name)
         defer { _ = sys_close(handle) }
         text += " \(try ExtendedAttribute.read(.pathDescriptor(handle)).map { "\($0.name)=\($0.value)" })"

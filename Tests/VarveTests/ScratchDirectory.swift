@@ -7,8 +7,8 @@ final class ScratchDirectory: Sendable {
     let path: String
     let root: SafeRoot
 
-    init() throws {
-        path = "/tmp/varve-test-\(String(UInt64.random(in: .min ... .max), radix: 16))"
+    init(in parent: String = "/tmp") throws {
+        path = parent + "/varve-test-\(String(UInt64.random(in: .min ... .max), radix: 16))"
         try Syscalls.makeDirectory(Array(path.utf8), mode: 0o700)
         root = try SafeRoot(Array(path.utf8))
     }

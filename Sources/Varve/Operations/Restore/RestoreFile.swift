@@ -19,12 +19,19 @@ final class RestoreFile: Sendable {
     }
 
     /// Where a file that is staged will have its name.
-    struct Place: Sendable {
+    final class Place: Sendable {
         let directory: RestoreDirectory
         let name: [UInt8]
         /// What has the name before.
         let found: FileStat?
         let slot: RestoreTransaction.Slot
+
+        init(directory: RestoreDirectory, name: [UInt8], found: FileStat?, slot: RestoreTransaction.Slot) {
+            self.directory = directory
+            self.name = name
+            self.found = found
+            self.slot = slot
+        }
     }
 
     let directory: RestoreDirectory

@@ -186,7 +186,7 @@ extension RestoreWorker {
         }
         let slot = try transaction.slot(for: file.directory, directory)
         try source.link(first, to: try directories.open(slot.directory), as: slot.name)
-        try note(.init(directory: file.directory, name: file.name, found: found, slot: slot))
+        try note(RestoreFile.Place(directory: file.directory, name: file.name, found: found, slot: slot))
         return true
     }
 

@@ -21,11 +21,14 @@ struct DatabaseGuard {
     /// Refuses steps that replace or remove a database that is open.
     ///
     /// - Throws: `refused`, naming the process.
-    static func check(_ steps: [RestoreStep], root: SafeRoot) throws(StoreError) {
+    static func check(_ journal: RestoreJournal, root: SafeRoot) throws(StoreError) {
         var guardian = DatabaseGuard(root: root)
-        for step in steps where step.kind != .attributes && step.old != nil {
+        for step in journal.steps where step.kind != .attributes && step.old != nil {
             guard let directory = try? root.openDirectory(step.directory) else { continue }
-            guardian.look(at: step.name, in: directory, step.directory)
+            let stage = try root.openDirectory(journal.stages[step.stage].components)
+            // One that was just made is empty until its first transaction.
+            let becomesDatabase = step.kind == .put && isDatabase(step.stageName, in: stage)
+            guardian.look(at: step.name, in: directory, step.directory, becomesDatabase)
         }
         try guardian.check()
     }
@@ -33,9 +36,11 @@ struct DatabaseGuard {
     // MARK: which files
 
     /// Notes databases, what belongs to them, and all of them below a directory.
-    private mutating func look(at name: [UInt8], in directory: OpenDirectory, _ names: [[UInt8]]) {
+    private mutating func look(
+        at name: [UInt8], in directory: OpenDirectory, _ names: [[UInt8]], _ becomesDatabase: Bool
+    ) {
         guard let stat = try? directory.status(name) else { return }
-        if stat.isRegular { return note(name, stat, in: directory, names) }
+        if stat.isRegular { return note(name, stat, in: directory, names, becomesDatabase) }
         guard stat.isDirectory else { return }
         var pending = [names + [name]]
         while let path = pending.popLast() {
@@ -44,15 +49,16 @@ struct DatabaseGuard {
                 let child = Array(list.name(index))
                 guard let stat = try? opened.status(child) else { continue }
                 if stat.isDirectory { pending.append(path + [child]) }
-                if stat.isRegular { note(child, stat, in: opened, path) }
+                if stat.isRegular { note(child, stat, in: opened, path, false) }
             }
         }
     }
 
-    private mutating func note(_ name: [UInt8], _ stat: FileStat, in directory: OpenDirectory, _ names: [[UInt8]]) {
+    private mutating func note(
+        _ name: [UInt8], _ stat: FileStat, in directory: OpenDirectory, _ names: [[UInt8]], _ becomesDatabase: Bool
+    ) {
         let path = TreePath.joined(names + [name])
-        // A database that was just made is empty until its first transaction.
-        let isDatabase = Self.isDatabase(name, in: directory) || stat.size == 0
+        let isDatabase = becomesDatabase || Self.isDatabase(name, in: directory)
         let isPart = Self.suffixes.contains { name.count > $0.count && name.suffix($0.count).elementsEqual($0) }
         guard isDatabase || isPart else { return }
         files[Identity(device: stat.device, inode: stat.inode)] = path
@@ -167,7 +173,8 @@ struct DatabaseLeftovers {
     init?(_ names: NameList) {
         for index in 0..<names.count {
             let name = names.name(index)
-            for suffix in DatabaseGuard.suffixes where name.count > suffix.count && name.suffix(suffix.count) == suffix[...] {
+            for suffix in DatabaseGuard.suffixes
+            where name.count > suffix.count && name.suffix(suffix.count) == suffix[...] {
                 bases[Array(name.dropLast(suffix.count)), default: []].append(Array(name))
             }
         }

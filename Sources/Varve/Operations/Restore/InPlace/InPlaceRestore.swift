@@ -79,6 +79,9 @@ struct InPlaceRestore {
         }
         try apply(transaction, staged)
         staged.report.safetySnapshotID = transaction.journal.safety
+        for (loss, count) in staged.metadata.losses.sorted(by: { $0.key.description < $1.key.description }) {
+            staged.report.notices.append("\(loss.description) (\(count) files that stay)")
+        }
         do throws(StoreError) {
             try recovery.finish(transaction.journal) { what throws(StoreError) in try transaction.pass(what) }
         } catch {
@@ -94,7 +97,7 @@ struct InPlaceRestore {
 
     /// Everything between staging and the first step: the safety snapshot and the journal.
     private func prepare(_ transaction: RestoreTransaction) throws(StoreError) {
-        try DatabaseGuard.check(transaction.journal.steps, root: root)
+        try DatabaseGuard.check(transaction.journal, root: root)
         let lost = transaction.journal.steps.filter { $0.kind != .attributes && $0.old != nil }.map(\.path)
         if options.makesSafetySnapshot, !lost.isEmpty {
             progress.update { $0.phase = "saving what will be overwritten" }
@@ -102,7 +105,7 @@ struct InPlaceRestore {
             let safety = try SafetySnapshot(repository: repository, options: options, progress: progress)
                 .make(of: lost, before: transaction.journal)
             transaction.change { $0.safety = safety }
-            try DatabaseGuard.check(transaction.journal.steps, root: root)
+            try DatabaseGuard.check(transaction.journal, root: root)
         }
         if transaction.stages.isEmpty, let step = transaction.journal.steps.first {
             // The journal needs a place even if nothing but attributes changes.

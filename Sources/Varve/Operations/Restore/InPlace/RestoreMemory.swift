@@ -34,12 +34,22 @@ final class RestoreMemory: Sendable {
         directory = OpenDirectory(owning: try Syscalls.open(Array(path.utf8), flags: flags))
         lock = try Syscalls.open(
             Self.lockName, at: directory.descriptor, flags: SYS_O_RDWR | SYS_O_CREAT | SYS_O_NOFOLLOW, mode: 0o600)
-        guard sys_lock(lock) == -EWOULDBLOCK else { return }
+        guard sys_lock(lock) == -EWOULDBLOCK else {
+            // What a killed program was writing.
+            let list = try directory.list()
+            for index in 0..<list.count where list.name(index).starts(with: ".varve-".utf8) {
+                try? directory.removeFile(Array(list.name(index)))
+            }
+            return
+        }
         throw StoreError(
             .busy, "another restore in place is running", remedy: "wait until it is over, or end it")
     }
 
-    deinit { _ = sys_close(lock) }
+    deinit {
+        sys_unlock(lock)
+        _ = sys_close(lock)
+    }
 
     // MARK: the one that is on its way
 

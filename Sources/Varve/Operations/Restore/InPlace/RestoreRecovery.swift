@@ -46,12 +46,14 @@ struct RestoreRecovery {
         guard let directory = try? root.openDirectory(names), let list = try? directory.list() else { return nil }
         for index in 0..<list.count where RestoreStage.isName(list.name(index)) {
             let name = Array(list.name(index))
+            // Nobody else's: whoever may write beside could lay a journal there.
             guard let stage = try? directory.openDirectory(name), try FileStat.of(stage.descriptor).uid == geteuid()
             else { continue }
-            try RestoreStage.lock(stage)
             if let note = try RestoreJournal.read(RestoreStage.noteName, in: stage) {
                 return Remains(journal: try complete(note))
             }
+            try RestoreStage.lock(stage)
+            defer { sys_unlock(stage.descriptor) }
             // Killed before the note was there: the stage is empty.
             let time = try directory.modificationTime()
             try RestoreStage.remove(
@@ -63,9 +65,10 @@ struct RestoreRecovery {
     /// The journal that a note leads to.
     private func complete(_ note: RestoreJournal) throws(StoreError) -> RestoreJournal {
         guard let first = note.stages.first, RestoreStage.isName(first.name),
-            let directory = try? root.openDirectory(first.directory), let stage = try? directory.openDirectory(first.name)
+            let stage = try? root.openDirectory(first.components)
         else { return note }
         try RestoreStage.lock(stage)
+        defer { sys_unlock(stage.descriptor) }
         if var journal = try RestoreJournal.read(Self.committedName, in: stage) {
             journal.state = .committed
             return journal
@@ -140,7 +143,8 @@ struct RestoreRecovery {
         try pass("remember")
         if let memory {
             if journal.isUndo {
-                for finished in try memory.finished() where SHA256Digest.of(finished.journal.encode()) == journal.request {
+                for finished in try memory.finished()
+                where SHA256Digest.of(finished.journal.encode()) == journal.request {
                     try memory.remove(finished)
                 }
             } else if !journal.steps.isEmpty {

@@ -24,6 +24,8 @@ final class RestoreStage: Sendable {
         self.opened = opened
     }
 
+    deinit { sys_unlock(opened.descriptor) }
+
     /// `.varve-`, 16 random hex digits, `.restore`.
     static func newName() -> [UInt8] {
         let digits = String(UInt64.random(in: .min ... .max), radix: 16)

@@ -140,9 +140,9 @@ final class RestoreTransaction: Sendable {
     // MARK: steps
 
     /// Something staged will get a name.
-    func put(_ slot: Slot, as name: [UInt8], in directory: RestoreDirectory, _ opened: OpenDirectory, over old: FileStat?)
-        throws(StoreError)
-    {
+    func put(
+        _ slot: Slot, as name: [UInt8], in directory: RestoreDirectory, _ opened: OpenDirectory, over old: FileStat?
+    ) throws(StoreError) {
         var step = RestoreStep(kind: .put, directory: directory.components, name: name)
         step.stage = slot.stage
         step.number = slot.number
