@@ -158,7 +158,7 @@ import VarveFormat
         }
     }
 
-    @Test func `Names of any bytes come back, and a symbolic link in the way of a directory is never followed`() throws {
+    @Test func `Names of any bytes come back, and a symbolic link in the way is never followed`() throws {
         let fixture = try InPlaceFixture()
         let names: [[UInt8]] = [[0x0A, 0xFF, 0x1B], [UInt8](repeating: 0x61, count: 255), Array("-rf *".utf8)]
         func path(_ name: [UInt8]) -> [UInt8] { fixture.path("") + [UInt8(ascii: "/")] + name }
