@@ -31,15 +31,7 @@ struct CollectionFinisher {
     ) throws(StoreError) {
         guard let first = finals.first else { return }
         progress.update { $0.phase = "removing" }
-        // In this order: a pack that another collector is removing is named here, or gone from the listing below.
-        let condemned = Set(try CondemnedKeeper.read(on: repository.backend).records.flatMap(\.record.packs))
-        if try !kept.isCurrent(repository) {
-            kept = try KeptSnapshots(repository)
-            try kept.check()
-        }
-        let named = Set(finals.flatMap(\.record.snapshots)).intersection(kept.removable)
-        let current = try refresh(&marks, kept.roots(without: named))
-        let departure = try departure(finals, current, condemned, named)
+        let (current, departure) = try lookPatiently(finals, &kept, &marks)
         let index = IndexReplacement(
             current.census, leaving: departure.allPacks, present: Set(departure.listing.keys), merged: merged,
             staying: Set(finals.flatMap(\.record.packs)).subtracting(departure.allPacks))
@@ -57,6 +49,34 @@ struct CollectionFinisher {
             }
         }
         for held in finals { try keeper.drop(held) }
+    }
+
+    /// Looks, and once more if something is missing and snapshots went meanwhile: a collector that was taken for dead
+    /// may still be removing what it had condemned.
+    private func lookPatiently(
+        _ finals: [CondemnedKeeper.Held], _ kept: inout KeptSnapshots, _ marks: inout Marks?
+    ) throws(StoreError) -> (Marks, Departure) {
+        do throws(StoreError) {
+            return try look(finals, &kept, &marks)
+        } catch {
+            guard error.code == .damaged, try !kept.isCurrent(repository) else { throw error }
+            return try look(finals, &kept, &marks)
+        }
+    }
+
+    /// Computes afresh what may go.
+    private func look(
+        _ finals: [CondemnedKeeper.Held], _ kept: inout KeptSnapshots, _ marks: inout Marks?
+    ) throws(StoreError) -> (Marks, Departure) {
+        // In this order: a pack that another collector is removing is named here, or gone from the listing below.
+        let condemned = Set(try CondemnedKeeper.read(on: repository.backend).records.flatMap(\.record.packs))
+        if try !kept.isCurrent(repository) {
+            kept = try KeptSnapshots(repository)
+            try kept.check()
+        }
+        let named = Set(finals.flatMap(\.record.snapshots)).intersection(kept.removable)
+        let current = try refresh(&marks, kept.roots(without: named))
+        return (current, try departure(finals, current, condemned, named))
     }
 
     private func refresh(_ marks: inout Marks?, _ roots: [BlobID]) throws(StoreError) -> Marks {
