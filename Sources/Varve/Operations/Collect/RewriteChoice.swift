@@ -13,7 +13,7 @@ struct RewriteChoice {
 
     /// Once more than may stay is unused, this share of it is the aim, so that not every collection finds a pack to
     /// rewrite.
-    private static let aim = 0.95
+    private static let aim = 0.5
     private static let tolerances = [0] + (0..<24).map { 0.004 * pow(1.2, Double($0)) }
     /// What it costs to make a byte of plaintext anew, where copying a stored byte costs one.
     private static let makingCost: UInt64 = 2
