@@ -4,72 +4,139 @@ import VarveFormat
 
 /// Frames: decoded once, written to all the files of a window that need them.
 extension RestoreWorker {
-    /// - Parameter isGroup: whether other frames follow that need the same base, or this one as base.
-    func process(_ frame: FrameUses, isGroup: Bool) {
-        let uses = frame.uses
-        let isStopped = run.isStopped
-        let good = isStopped ? [] : load(frame.location, uses, keepsBase: isGroup)
+    /// Frames that need no base.
+    func process(_ frames: [FrameUses]) {
+        guard !run.isStopped else {
+            for frame in frames { abandon(frame.uses) }
+            return
+        }
+        reserve(frames.reduce(0) { $0 + $1.location.rawLength })
+        var start = 0
+        var decoded: [DecodedFrame] = []
+        for frame in frames {
+            let end = start + frame.location.rawLength
+            let isRead = read(frame.location, into: UnsafeMutableRawBufferPointer(rebasing: frameMemory[start..<end]))
+            decoded.append(DecodedFrame(uses: frame.uses, start: start, isRead: isRead))
+            start = end
+        }
+        write(decoded)
+    }
+
+    /// A frame of a chain.
+    ///
+    /// - Parameter isAlone: false if other frames follow that need the same base, or this one as base.
+    func process(_ frame: FrameUses, isAlone: Bool) {
+        guard !run.isStopped else { return abandon(frame.uses) }
+        let location = frame.location
+        reserve(location.rawLength)
+        let memory = UnsafeMutableRawBufferPointer(rebasing: frameMemory[..<location.rawLength])
+        let isRead: Bool
+        if !isAlone, location.base == nil {
+            do throws(StoreError) {
+                memory.copyBytes(from: try frames.readBase(location))
+                isRead = true
+            } catch { isRead = false }
+        } else {
+            isRead = read(location, into: memory)
+        }
+        write([DecodedFrame(uses: frame.uses, start: 0, isRead: isRead)])
+    }
+
+    /// What `frameMemory` holds of a frame.
+    private struct DecodedFrame {
+        let uses: [BlobUse]
+        /// In `frameMemory`.
+        let start: Int
+        /// If it is not, each blob is looked for elsewhere.
+        let isRead: Bool
+    }
+
+    private func reserve(_ count: Int) {
+        guard frameMemory.count < count else { return }
+        frameMemory.deallocate()
+        frameMemory = UnsafeMutableRawBufferPointer.allocate(byteCount: count, alignment: 64)
+    }
+
+    private func read(_ location: FrameLocation, into memory: UnsafeMutableRawBufferPointer) -> Bool {
+        do throws(StoreError) {
+            let handle = try run.content.packs.handle(location.pack, kind: location.kind)
+            try frames.read(handle, location, into: memory)
+            return true
+        } catch { return false }
+    }
+
+    /// The restore was stopped: the files that wait for the frame are released.
+    private func abandon(_ uses: [BlobUse]) {
+        forEachFile(uses) { file, _ in
+            finishPart(file, RestoreFailure("write", StoreError(.interrupted, "interrupted")))
+        }
+    }
+
+    private func forEachFile(_ uses: [BlobUse], _ body: (RestoreFile, Range<Int>) -> Void) {
         var start = 0
         while start < uses.count {
             let file = uses[start].file
             var end = start + 1
             while end < uses.count, uses[end].file === file { end += 1 }
-            if isStopped {
-                finishPart(file, RestoreFailure("write", StoreError(.interrupted, "interrupted")))
-            } else {
-                write(file, uses[start..<end], good)
-            }
+            body(file, start..<end)
             start = end
         }
     }
 
-    /// Decodes a frame into `frameMemory` and returns for each use whether its bytes are the blob's.
-    private func load(_ location: FrameLocation, _ uses: [BlobUse], keepsBase: Bool) -> [Bool] {
-        if frameMemory.count < location.rawLength {
-            frameMemory.deallocate()
-            frameMemory = UnsafeMutableRawBufferPointer.allocate(byteCount: location.rawLength, alignment: 64)
-        }
-        do throws(StoreError) {
-            if keepsBase, location.base == nil {
-                frameMemory.copyBytes(from: try frames.readBase(location))
-            } else {
-                let handle = try run.content.packs.handle(location.pack, kind: location.kind)
-                try frames.read(handle, location, into: .init(rebasing: frameMemory[..<location.rawLength]))
+    /// Writes what frames have of files.
+    private func write(_ decoded: [DecodedFrame]) {
+        let good = check(decoded)
+        for (frame, good) in zip(decoded, good) {
+            forEachFile(frame.uses) { file, range in
+                write(file, FramePart(uses: frame.uses[range], good: good, start: frame.start))
             }
-        } catch {
-            // Each blob is looked for elsewhere.
-            return [Bool](repeating: false, count: uses.count)
         }
-        // A blob that many files share is hashed once.
-        let order = uses.indices.sorted { uses[$0].offset < uses[$1].offset }
+    }
+
+    /// Tells for each use of each frame whether its bytes are the blob's. All are hashed together, a blob that many
+    /// files share once.
+    private func check(_ decoded: [DecodedFrame]) -> [[Bool]] {
         var blobs: [UnsafeRawBufferPointer] = []
-        var numbers = [Int](repeating: 0, count: uses.count)
-        var last: Int32 = -1
-        for index in order {
-            if uses[index].offset != last {
-                blobs.append(bytes(of: uses[index]))
-                last = uses[index].offset
+        let numbers = decoded.map { frame -> [Int] in
+            var numbers = [Int](repeating: 0, count: frame.uses.count)
+            guard frame.isRead else { return numbers }
+            var last: Int32 = -1
+            for index in frame.uses.indices.sorted(by: { frame.uses[$0].offset < frame.uses[$1].offset }) {
+                let use = frame.uses[index]
+                if use.offset != last {
+                    let start = frame.start + Int(use.offset)
+                    blobs.append(UnsafeRawBufferPointer(rebasing: frameMemory[start..<start + Int(use.length)]))
+                    last = use.offset
+                }
+                numbers[index] = blobs.count - 1
             }
-            numbers[index] = blobs.count - 1
+            return numbers
         }
         var ids: [BlobID] = []
         run.content.hasher.ids(.data, blobs, into: &ids)
-        return uses.indices.map { ids[numbers[$0]] == uses[$0].id }
+        return zip(decoded, numbers).map { frame, numbers in
+            frame.uses.indices.map { frame.isRead && ids[numbers[$0]] == frame.uses[$0].id }
+        }
     }
 
-    private func bytes(of use: BlobUse) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: frameMemory[Int(use.offset)..<Int(use.offset) + Int(use.length)])
+    /// What a frame in `frameMemory` has of a file.
+    private struct FramePart {
+        let uses: ArraySlice<BlobUse>
+        /// For each use of the frame whether its bytes are the blob's.
+        let good: [Bool]
+        /// Where the frame starts.
+        let start: Int
     }
 
     /// Writes what a frame has of a file: all of it from start to end, or a part.
-    private func write(_ file: RestoreFile, _ uses: ArraySlice<BlobUse>, _ good: [Bool]) {
+    private func write(_ file: RestoreFile, _ part: FramePart) {
         let isWhole = file.parts.withLock { $0.remaining == 1 && $0.temporary == nil && $0.failure == nil }
         do throws(RestoreFailure) {
             if isWhole {
-                try writeWhole(file, uses, good)
+                try writeWhole(file, part)
                 succeed(file)
             } else {
-                try writePart(file, uses, good)
+                try writePart(file, part)
                 finishPart(file, nil)
             }
         } catch {
@@ -77,9 +144,7 @@ extension RestoreWorker {
         }
     }
 
-    private func writeWhole(
-        _ file: RestoreFile, _ uses: ArraySlice<BlobUse>, _ good: [Bool]
-    ) throws(RestoreFailure) {
+    private func writeWhole(_ file: RestoreFile, _ part: FramePart) throws(RestoreFailure) {
         let directory = try step("create") { () throws(StoreError) in try directories.open(file.directory) }
         let (name, descriptor) = try step("create") { () throws(StoreError) in
             try withFreeName { name throws(StoreError) in try directory.createFile(name) }
@@ -87,7 +152,7 @@ extension RestoreWorker {
         defer { _ = sys_close(descriptor) }
         do throws(RestoreFailure) {
             try step("create") { () throws(StoreError) in try prepare(file, descriptor) }
-            try write(uses, good, to: descriptor, file)
+            try write(part, to: descriptor, file)
             try complete(file, descriptor, name, in: directory)
         } catch {
             try? directory.removeFile(name)
@@ -95,9 +160,7 @@ extension RestoreWorker {
         }
     }
 
-    private func writePart(
-        _ file: RestoreFile, _ uses: ArraySlice<BlobUse>, _ good: [Bool]
-    ) throws(RestoreFailure) {
+    private func writePart(_ file: RestoreFile, _ part: FramePart) throws(RestoreFailure) {
         let directory = try step("create") { () throws(StoreError) in try directories.open(file.directory) }
         let descriptor = try file.parts.withLock { parts throws(RestoreFailure) -> Int32 in
             if let failure = parts.failure { throw failure }
@@ -117,7 +180,7 @@ extension RestoreWorker {
             }
         }
         defer { _ = sys_close(descriptor) }
-        try write(uses, good, to: descriptor, file)
+        try write(part, to: descriptor, file)
     }
 
     /// Sets what must be set while a file is empty.
@@ -143,9 +206,8 @@ extension RestoreWorker {
     }
 
     /// Writes the blobs of a file that lie in the current frame, runs of them at once.
-    private func write(
-        _ uses: ArraySlice<BlobUse>, _ good: [Bool], to descriptor: Int32, _ file: RestoreFile
-    ) throws(RestoreFailure) {
+    private func write(_ part: FramePart, to descriptor: Int32, _ file: RestoreFile) throws(RestoreFailure) {
+        let (uses, good) = (part.uses, part.good)
         let holes = file.entry.isSparse && run.options.restoresHoles
         var index = uses.startIndex
         while index < uses.endIndex {
@@ -155,10 +217,12 @@ extension RestoreWorker {
                 index += 1
                 continue
             }
+            let start = part.start + Int(first.offset)
             var length = Int(first.length)
             index += 1
             guard first.count == 1 else {
-                try put(bytes(of: first), times: first.count, descriptor, first.fileOffset, holes: holes)
+                let bytes = UnsafeRawBufferPointer(rebasing: frameMemory[start..<start + length])
+                try put(bytes, times: first.count, descriptor, first.fileOffset, holes: holes)
                 continue
             }
             while index < uses.endIndex, good[index], uses[index].count == 1,
@@ -168,7 +232,6 @@ extension RestoreWorker {
                 length += Int(uses[index].length)
                 index += 1
             }
-            let start = Int(first.offset)
             let bytes = UnsafeRawBufferPointer(rebasing: frameMemory[start..<start + length])
             try put(bytes, descriptor, first.fileOffset, holes: holes)
         }

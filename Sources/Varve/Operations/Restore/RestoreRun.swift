@@ -22,8 +22,10 @@ struct FrameUses: Sendable {
 
 /// What a worker does from start to end.
 enum RestoreTask: Sendable {
-    /// Decodes frames, a base before the delta frames that need it, and writes their blobs wherever they belong.
+    /// Decodes frames, hashes their blobs together and writes them wherever they belong.
     case frames([FrameUses])
+    /// The same, one by one: a base before the delta frames that need it.
+    case chain([FrameUses])
     /// Entries that need no frame.
     case loose([LooseEntry])
 }

@@ -21,6 +21,8 @@ struct RestoreWindow {
     private static let fileLimit = 16_384
     private static let useLimit = 131_072
     private static let looseLimit = 256
+    /// Plaintext of frames that are one task: enough blobs for all lanes of the hash where each frame holds one.
+    private static let taskLength = 6 << 20
 
     private let run: RestoreRun
     private var frames: [Frame] = []
@@ -101,14 +103,26 @@ struct RestoreWindow {
                 < ($1.packOrder, $1.anchor.number, $1.isDelta ? 1 : 0, $1.content.location.pack,
                     $1.content.location.number)
         }
-        var group: [FrameUses] = []
+        var chain: [FrameUses] = []
+        var batch: [FrameUses] = []
+        var length = 0
         for (number, frame) in frames.enumerated() {
-            group.append(frame.content)
+            chain.append(frame.content)
             let isLast = number + 1 == frames.count || frames[number + 1].anchor != frame.anchor
             guard isLast else { continue }
-            run.push(.frames(group))
-            group.removeAll()
+            if chain.count > 1 || frame.isDelta {
+                run.push(.chain(chain))
+            } else {
+                batch += chain
+                length += frame.content.location.rawLength
+                if length >= Self.taskLength {
+                    run.push(.frames(batch))
+                    (batch, length) = ([], 0)
+                }
+            }
+            chain.removeAll()
         }
+        if !batch.isEmpty { run.push(.frames(batch)) }
         frames.removeAll(keepingCapacity: true)
         frameNumbers.removeAll(keepingCapacity: true)
         packOrders.removeAll(keepingCapacity: true)

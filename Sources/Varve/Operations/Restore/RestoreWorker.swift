@@ -28,13 +28,14 @@ final class RestoreWorker {
     func work() {
         while let task = run.tasks.pop() {
             switch task {
-            case .frames(let frames): for frame in frames { process(frame, isGroup: frames.count > 1) }
+            case .frames(let frames):
+                process(frames)
+                addCounts(path: frames.last?.uses.last?.file.path)
+            case .chain(let frames):
+                for frame in frames { process(frame, isAlone: frames.count == 1) }
+                addCounts(path: frames.last?.uses.last?.file.path)
             case .loose(let entries):
                 for entry in entries { process(entry) }
-            }
-            if case .frames(let frames) = task {
-                addCounts(path: frames.last?.uses.last?.file.path)
-            } else {
                 addCounts(path: nil)
             }
             run.finishTask()

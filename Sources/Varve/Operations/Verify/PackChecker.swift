@@ -1,7 +1,7 @@
 import VarveFormat
 
 /// Reads packs whole, from one thread: every byte is hashed for the pack's name, every frame opened and decoded, every
-/// blob hashed for its id. Memory holds one frame.
+/// blob hashed for its id. Memory holds a few frames, whose blobs are hashed together.
 final class PackChecker {
     struct Outcome: Sendable {
         /// Frames that cannot be decoded, and why.
@@ -16,11 +16,16 @@ final class PackChecker {
     }
 
     private static let pieceLength = 1 << 20
+    /// Plaintext that is hashed together: enough for all lanes where each frame holds one long blob.
+    private static let batchLength = 8 << 20
 
     private let reader: PackReader
     private let frames: FrameReader
     private var stored = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var raw = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    /// Frames in `raw`, decoded and not hashed yet, and how much of `raw` they take.
+    private var decoded: [(frame: Int, start: Int)] = []
+    private var used = 0
 
     init(reader: PackReader, table: BlobTable) throws(StoreError) {
         self.reader = reader
@@ -66,8 +71,8 @@ final class PackChecker {
                 digest.update(bytes)
                 // What that costs is known without reading.
                 guard table.hasBase(number) else { continue }
-                let plain = try decode(handle, frame, bytes)
-                try checkBlobs(number, plain, in: table, &outcome, visit)
+                if used + frame.rawLength > raw.count { try checkBlobs(in: table, &outcome, visit) }
+                try decode(number, handle, frame, bytes)
             } catch {
                 // Of a delta frame the pack of the base may have gone away.
                 guard error.isDamage || error.code == .missing else { throw error }
@@ -75,6 +80,7 @@ final class PackChecker {
                 outcome.damagedFrames.append((number, error.message))
             }
         }
+        try checkBlobs(in: table, &outcome, visit)
         _ = hash(handle, from: position, to: handle.byteCount, &digest, &outcome)
         if digest.finish() != pack.id { outcome.matchesName = false }
         return outcome
@@ -106,38 +112,46 @@ final class PackChecker {
         return UnsafeRawBufferPointer(bytes)
     }
 
+    /// Decodes a frame behind those that wait.
     private func decode(
-        _ handle: PackHandle, _ frame: FrameLocation, _ bytes: UnsafeRawBufferPointer
-    ) throws(StoreError) -> UnsafeRawBufferPointer {
-        let plain = Self.reserve(&raw, frame.rawLength)
+        _ number: Int, _ handle: PackHandle, _ frame: FrameLocation, _ bytes: UnsafeRawBufferPointer
+    ) throws(StoreError) {
+        if used == 0 { _ = Self.reserve(&raw, max(frame.rawLength, Self.batchLength)) }
+        let plain = UnsafeMutableRawBufferPointer(rebasing: raw[used..<used + frame.rawLength])
         try frames.decode(handle, frame, stored: bytes, into: plain)
-        return UnsafeRawBufferPointer(plain)
+        decoded.append((number, used))
+        used += frame.rawLength
     }
 
+    /// Hashes the blobs of all frames that wait.
     private func checkBlobs(
-        _ frame: Int, _ plain: UnsafeRawBufferPointer, in table: BlobTable, _ outcome: inout Outcome,
+        in table: BlobTable, _ outcome: inout Outcome,
         _ visit: (_ place: Int, _ blob: UnsafeRawBufferPointer) -> Void
     ) throws(StoreError) {
-        let all = table.places(inFrame: frame)
-        let expected = try table.ids(all)
-        var ids: [BlobID] = []
-        for type in BlobType.allCases {
-            var places: [Int] = []
-            var blobs: [UnsafeRawBufferPointer] = []
-            var offset = 0
+        defer { (decoded, used) = ([], 0) }
+        var places: [[Int]] = BlobType.allCases.map { _ in [] }
+        var blobs: [[UnsafeRawBufferPointer]] = BlobType.allCases.map { _ in [] }
+        var expected: [[BlobID]] = BlobType.allCases.map { _ in [] }
+        for (frame, start) in decoded {
+            let all = table.places(inFrame: frame)
+            let ids = try table.ids(all)
+            var offset = start
             for place in all {
                 let end = offset + table.length(place)
-                if table.type(place) == type {
-                    places.append(place)
-                    blobs.append(UnsafeRawBufferPointer(rebasing: plain[offset..<end]))
-                }
+                let type = Int(table.type(place).rawValue) - 1
+                places[type].append(place)
+                blobs[type].append(UnsafeRawBufferPointer(rebasing: raw[offset..<end]))
+                expected[type].append(ids[place - all.lowerBound])
                 offset = end
             }
-            guard !blobs.isEmpty else { continue }
-            reader.keys.blobHasher.ids(type, blobs, into: &ids)
-            for (index, place) in places.enumerated() {
-                if ids[index] == expected[place - all.lowerBound] {
-                    visit(place, blobs[index])
+        }
+        var ids: [BlobID] = []
+        for type in BlobType.allCases {
+            let number = Int(type.rawValue) - 1
+            reader.keys.blobHasher.ids(type, blobs[number], into: &ids)
+            for (index, place) in places[number].enumerated() {
+                if ids[index] == expected[number][index] {
+                    visit(place, blobs[number][index])
                 } else {
                     outcome.damagedPlaces.append(place)
                 }
