@@ -331,9 +331,9 @@ final class ContentWriter {
         }
     }
 
-    /// Makes sure that a whole chunk and a read fit.
+    /// Makes sure that a whole chunk and a read fit, and of long chunks as many as the lanes of the hash want.
     private func reserve(for parameters: ChunkParameters) throws(StoreError) {
-        let wanted = max(Self.arenaSize, parameters.maximum + parameters.maximum / 2)
+        let wanted = max(Self.arenaSize, 3 * parameters.maximum)
         guard arena.count < wanted else { return }
         try makeRoom()
         replaceArena(count: wanted)
