@@ -11,7 +11,8 @@ struct UndoCommand: Verb {
             restored directories: that needs no repository. Else the last finished
             restore in place is undone: names that were new are removed, and what was
             overwritten or removed comes back from the safety snapshot. Undo makes a
-            safety snapshot too. Given again, it undoes the restore before.
+            safety snapshot too. Given again, it undoes the restore before; after an
+            interrupted undo, it begins that anew.
 
             What is on its way or finished is remembered in the state directory. If that
             is lost, name the directory that was restored, and an interrupted restore is
@@ -33,20 +34,17 @@ struct UndoCommand: Verb {
     func execute(_ context: Context) throws(StoreError) -> ExitStatus {
         let near = try directory.map { directory throws(StoreError) in [try context.absolute(directory)] } ?? []
         let undo = try RestoreUndo(stateDirectory: context.environment.stateDirectory, near: near)
-        guard var subject = try undo.subject() else { throw Self.nothing }
-        if subject.isInterrupted, !subject.isComplete || context.settings.isDryRun {
-            return try takeBack(subject, undo, context)
+        guard let subject = try undo.subject() else { throw Self.nothing }
+        guard subject.isInterrupted else { return try takeBackFinished(subject, undo, context) }
+        if !subject.isComplete, subject.isUndo { return try beginAnew(subject, undo, context) }
+        if !subject.isComplete || context.settings.isDryRun { return try takeBack(subject, undo, context) }
+        if try undo.end(subject) {
+            context.output.summary("the undo was complete but for clearing up")
+            return .ok
         }
-        if subject.isInterrupted {
-            // The restore had done everything but to clear up.
-            if try undo.end(subject) {
-                context.output.summary("the undo was complete but for clearing up")
-                return .ok
-            }
-            guard let finished = try undo.subject() else { throw Self.nothing }
-            subject = finished
-        }
-        return try takeBackFinished(subject, undo, context)
+        // The restore had done everything but to clear up.
+        guard let finished = try undo.finished(of: subject) else { throw Self.nothing }
+        return try takeBackFinished(finished, undo, context)
     }
 
     private static var nothing: StoreError {
@@ -59,7 +57,7 @@ struct UndoCommand: Verb {
         _ subject: RestoreUndo.Subject, _ undo: RestoreUndo, _ context: Context
     ) throws(StoreError) -> ExitStatus {
         let output = context.output
-        let name = "the interrupted restore of snapshot \(subject.snapshot.hex.prefix(12)) of \(subject.time.rfc3339)"
+        let name = Self.name(of: subject)
         if context.settings.isDryRun {
             output.note(subject.isComplete ? "\(name) was complete" : "would take back \(name)")
             if output.isJSON { summary(subject, context) }
@@ -73,6 +71,31 @@ struct UndoCommand: Verb {
             output.summary("took back \(name): everything is as it was before")
         }
         return .ok
+    }
+
+    /// Takes an interrupted undo back, and undoes what it was to undo.
+    private func beginAnew(
+        _ interrupted: RestoreUndo.Subject, _ undo: RestoreUndo, _ context: Context
+    ) throws(StoreError) -> ExitStatus {
+        let finished = try undo.finished(of: interrupted)
+        let name = Self.name(of: interrupted)
+        if context.settings.isDryRun {
+            context.output.note("would take back \(name) first")
+        } else {
+            try Confirmation.ask("Taking back \(name)", context)
+            _ = try undo.end(interrupted)
+            context.output.note("took back \(name) first")
+        }
+        guard let finished else {
+            throw StoreError(
+                .notFound, "what \(name) was to undo is not remembered here", remedy: Self.nothing.remedy)
+        }
+        return try takeBackFinished(finished, undo, context)
+    }
+
+    private static func name(of subject: RestoreUndo.Subject) -> String {
+        let what = subject.isUndo ? "undo" : "restore of snapshot \(subject.snapshot.hex.prefix(12))"
+        return "the interrupted \(what) of \(subject.time.rfc3339)"
     }
 
     private func takeBackFinished(

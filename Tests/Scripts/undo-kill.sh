@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # T3 for restore: the real binary, killed by signal 9 at system calls of every stage of a restore in place of files and
-# an SQLite database (strace injects the signal). Afterwards varve undo leaves exactly the old state, or the same
-# restore exactly the new one: names, bytes, modes, owners, times and extended attributes, of directories too.
-# KILLS=N or the first argument asks for N kills (100).
+# an SQLite database (strace injects the signal), and of the undo of a finished one. Afterwards varve undo leaves
+# exactly the old state, or the same restore exactly the new one: names, bytes, modes, owners, times and extended
+# attributes, of directories too. KILLS=N or the first argument asks for N kills (150), a third of them of undos.
 set -euo pipefail
 source "$(dirname "$0")/suite.bash"
 need_tools strace sqlite3 getfattr setfattr
 strace -qq -o /dev/null true 2>/dev/null || skip "strace may not trace here"
 
-wanted=${1:-${KILLS:-100}}
+wanted=${1:-${KILLS:-150}}
 if [ "$(df --output=avail -m /dev/shm 2>/dev/null | tail -n 1)" -gt 300 ] 2>/dev/null && [ -w /dev/shm ]; then
     disk=$work
     work=$(mktemp -d -p /dev/shm)
@@ -77,88 +77,115 @@ state() {
 }
 
 restore=(restore good --delete --yes)
+undo=(undo --yes)
+
+# traced VERB: runs it once under strace, and leaves the calls to kill it at in candidates-VERB, "stage call ordinal"
+# each: ordinals are counted by thread and name, as strace does, and only one that no other thread had come to before.
+traced() {
+    local -n words=$1
+    strace -f -qq -y -e "trace=$calls" -o "$work/trace" "$varve" --no-progress -q "${words[@]}" >"$work/output"
+    awk '
+        $2 ~ /^</ || $2 ~ /^\+/ { next }
+        {
+            call = $2
+            sub(/\(.*/, "", call)
+            ordinal = ++count[$1, call]
+            if (ordinal > most[call]) {
+                most[call] = ordinal
+                print stage, call, ordinal
+            }
+        }
+        call == "mkdirat" && /\.varve-[0-9a-f]*\.restore"/ { stage = 1 }
+        call == "renameat2" && /, "journal"/ { stage = 2 }
+        call == "renameat2" && /, "committed"/ { stage = 3 }
+        BEGIN { stage = 0 }
+    ' "$work/trace" >"$work/candidates-$1"
+    for stage in 0 1 2 3; do
+        echo "$1, ${stages[stage]}: $(grep -c "^$stage " "$work/candidates-$1" || true) calls to be killed at"
+    done
+}
+
 fresh
 state >"$work/old"
-strace -f -qq -y -e "trace=$calls" -o "$work/trace" "$varve" --no-progress -q "${restore[@]}" >"$work/output"
+traced restore
 state >"$work/new"
 check "the restored database is the recorded one" \
     test "$(sqlite3 "file:$app/app.db?immutable=1" 'SELECT count(*) FROM t')" = 3000
 check "the restore changed something" exits 1 cmp -s "$work/old" "$work/new"
-awk '
-    $2 ~ /^</ || $2 ~ /^\+/ { next }
-    {
-        call = $2
-        sub(/\(.*/, "", call)
-        ordinal = ++count[$1, call]
-        if (ordinal > most[call]) {
-            most[call] = ordinal
-            print stage, call, ordinal
-        }
-    }
-    call == "mkdirat" && /\.varve-[0-9a-f]*\.restore"/ { stage = 1 }
-    call == "renameat2" && /, "journal"/ { stage = 2 }
-    call == "renameat2" && /, "committed"/ { stage = 3 }
-    BEGIN { stage = 0 }
-' "$work/trace" >"$work/candidates"
-for stage in 0 1 2 3; do
-    echo "${stages[stage]}: $(grep -c "^$stage " "$work/candidates" || true) calls to be killed at"
-done
+traced undo
 
 is_old() { state | diff "$work/old" - >"$work/difference" || { head -n 6 "$work/difference"; return 1; }; }
 is_new() { state | diff "$work/new" - >"$work/difference" || { head -n 6 "$work/difference"; return 1; }; }
-undo() {
+undone() {
     local status=0
-    varve undo --yes || status=$?
-    # 13: it had not begun.
+    varve "${undo[@]}" || status=$?
+    # 13: it had not begun, or had come to its end.
     [ "$status" -eq 0 ] || [ "$status" -eq 13 ] || { echo "undo: exit $status"; return 1; }
     is_old
 }
 again() { varve "${restore[@]}" && is_new; }
 
-check "a finished restore is undone" undo
+check "a finished restore is undone" is_old
 kills=(0 0 0 0)
 total=0
 alive=0
-kill_at() {
-    local stage=$1 call=$2 ordinal=$3 status=0
-    fresh
+
+# killed CALL ORDINAL WORD...: runs varve until then; false if it came to its end before.
+killed() {
+    local call=$1 ordinal=$2 status=0
+    shift 2
+    # In braces, so that the shell does not announce each kill.
     {
         strace -f -qq -e "trace=$call" -e "inject=$call:signal=KILL:when=$ordinal" -o "$work/killed" \
-            "$varve" --no-progress -q "${restore[@]}" >"$work/output" 2>&1 || status=$?
+            "$varve" --no-progress -q "$@" >"$work/output" 2>&1 || status=$?
     } 2>/dev/null
-    if [ "$status" -ne 137 ] || ! grep -q 'killed by SIGKILL' "$work/killed"; then
+    [ "$status" -eq 137 ] && grep -q 'killed by SIGKILL' "$work/killed"
+}
+
+# kill_at VERB STAGE CALL ORDINAL: one kill, and what must hold afterwards.
+kill_at() {
+    local -n words=$1
+    local where="$1 killed at $3 $4 (${stages[$2]})"
+    fresh
+    [ "$1" = restore ] || varve "${restore[@]}"
+    if ! killed "$3" "$4" "${words[@]}"; then
         alive=$((alive + 1))
         return 0
     fi
-    kills[stage]=$((kills[stage] + 1))
+    kills[$2]=$((kills[$2] + 1))
     total=$((total + 1))
-    # In turn, and of both an end in the middle of it now and then.
+    # What comes next has an end in the middle of it now and then.
     if [ $((total % 5)) -eq 0 ]; then
-        {
-            strace -f -qq -e trace=renameat2 -e "inject=renameat2:signal=KILL:when=$((total / 5 % 7 + 1))" \
-                -o "$work/killed" "$varve" --no-progress -q undo --yes >"$work/output" 2>&1 || true
-        } 2>/dev/null
+        killed renameat2 $((total / 5 % 7 + 1)) "${undo[@]}" || true
+        where+=", then undo killed at renameat2 $((total / 5 % 7 + 1))"
     fi
     if [ $((total % 2)) -eq 0 ]; then
-        check "killed at $call $ordinal (${stages[stage]}): undo" undo
+        check "$where: undo" undone
     else
-        check "killed at $call $ordinal (${stages[stage]}): the same restore" again
+        check "$where: the same restore" again
     fi
 }
 
-share=(15 30 35 20)
-for stage in 0 1 2 3; do
-    mapfile -t candidates < <(grep "^$stage " "$work/candidates")
-    count=$(((wanted * share[stage] + 99) / 100))
-    [ "${#candidates[@]}" -gt 0 ] || continue
-    for ((attempt = 0; attempt < 2 * count && kills[stage] < count; attempt++)); do
-        # Spread over the stage; a second round takes the calls in between.
-        position=$(((attempt * ${#candidates[@]} / count + attempt / count) % ${#candidates[@]}))
-        read -r _ call ordinal <<<"${candidates[position]}"
-        kill_at "$stage" "$call" "$ordinal"
+# kills_of VERB COUNT: so many kills, spread over all stages.
+kills_of() {
+    local verb=$1 share=(15 30 35 20) stage count attempt position call ordinal candidates
+    kills=(0 0 0 0)
+    for stage in 0 1 2 3; do
+        mapfile -t candidates < <(grep "^$stage " "$work/candidates-$verb")
+        count=$((($2 * share[stage] + 99) / 100))
+        [ "${#candidates[@]}" -gt 0 ] || continue
+        for ((attempt = 0; attempt < 6 * count && kills[stage] < count; attempt++)); do
+            # Spread over the stage; a second round takes the calls in between.
+            position=$(((attempt * ${#candidates[@]} / count + attempt / count) % ${#candidates[@]}))
+            read -r _ call ordinal <<<"${candidates[position]}"
+            kill_at "$verb" "$stage" "$call" "$ordinal"
+        done
+        echo "$verb, ${stages[stage]}: ${kills[stage]} kills"
     done
-done
-for stage in 0 1 2 3; do echo "${stages[stage]}: ${kills[stage]} kills"; done
+}
+
+kills_of restore $((wanted - wanted / 3))
+kills_of undo $((wanted / 3))
 echo "$total kills; $alive runs were over before their call came"
 check "enough kills" test "$total" -ge $((wanted * 4 / 5))
 finish

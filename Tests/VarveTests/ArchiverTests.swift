@@ -101,7 +101,7 @@ struct ArchiverTests {
     func manyNames() throws {
         let site = try CaptureSite()
         for number in 0..<50_000 {
-            close(open(site.path("file-\(number)"), O_WRONLY | O_CREAT, 0o600))
+            close(open(site.path("file-\(number)"), O_WRONLY | O_CLOEXEC | O_CREAT, 0o600))
         }
         let first = try site.capture()
         let tree = try site.tree(first)

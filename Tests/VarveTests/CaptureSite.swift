@@ -190,14 +190,14 @@ struct SnapshotBlobs {
 /// Plain file operations by path.
 enum FileTool {
     static func write(_ path: String, _ bytes: [UInt8], flags: Int32 = O_TRUNC) {
-        let descriptor = open(path, O_WRONLY | O_CREAT | flags, 0o644)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | flags, 0o644)
         #expect(descriptor >= 0, "\(path)")
         #expect(bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) } == bytes.count)
         close(descriptor)
     }
 
     static func read(_ path: String) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY)
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return [] }
         defer { close(descriptor) }
         var bytes: [UInt8] = []

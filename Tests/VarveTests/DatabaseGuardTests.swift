@@ -12,6 +12,29 @@ import VarveFormat
         return nil
     }
 
+    /// A program that has a file open. This process does not, not even for a moment: what other tests start meanwhile
+    /// would have it open too, for as long as it runs.
+    private struct Holder {
+        private let process: pid_t
+
+        init(_ path: String) throws {
+            var actions = posix_spawn_file_actions_t()
+            posix_spawn_file_actions_init(&actions)
+            defer { posix_spawn_file_actions_destroy(&actions) }
+            posix_spawn_file_actions_addopen(&actions, 9, path, O_RDWR, 0)
+            var started: pid_t = 0
+            var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("/bin/sleep"), strdup("1000"), nil]
+            defer { arguments.forEach { free($0) } }
+            try #require(posix_spawn(&started, "/bin/sleep", &actions, nil, &arguments, [nil]) == 0)
+            process = started
+        }
+
+        func end() {
+            #expect(kill(process, SIGKILL) == 0)
+            #expect(sys_wait(process) == 256 + SIGKILL)
+        }
+    }
+
     /// A recorded database, and a newer one with what SQLite leaves beside it.
     private func changed() throws -> (InPlaceFixture, Snapshot) {
         let fixture = try InPlaceFixture()
@@ -30,11 +53,10 @@ import VarveFormat
     func `A database that is open is not replaced, and nothing else either`(_ name: String) throws {
         let (fixture, snapshot) = try changed()
         let old = try fixture.image()
-        let descriptor = open(fixture.source + "/" + name, O_RDWR)
-        try #require(descriptor >= 0)
+        let holder = try Holder(fixture.source + "/" + name)
         #expect(code { try fixture.restore(snapshot) { $0.deletes = false } } == .refused)
         #expect(try fixture.image() == old)
-        close(descriptor)
+        holder.end()
         #expect(code { try fixture.restore(snapshot) { $0.deletes = false } } == nil)
         #expect(fixture.text("db") == header + "recorded")
     }
@@ -46,8 +68,8 @@ import VarveFormat
         fixture.make("new")
         fixture.make("new/deep")
         fixture.write("new/deep/db", header)
-        let descriptor = open(fixture.source + "/new/deep/db", O_RDWR)
-        defer { close(descriptor) }
+        let holder = try Holder(fixture.source + "/new/deep/db")
+        defer { holder.end() }
         #expect(code { try fixture.restore(snapshot) } == .refused)
         #expect(fixture.text("new/deep/db") == header)
     }
@@ -59,11 +81,11 @@ import VarveFormat
         let snapshot = try fixture.capture()
         fixture.write("log", "")
         fixture.write("db", "")
-        let log = open(fixture.source + "/log", O_RDWR)
-        let database = open(fixture.source + "/db", O_RDWR)
-        defer { close(log) }
+        let log = try Holder(fixture.source + "/log")
+        defer { log.end() }
+        let database = try Holder(fixture.source + "/db")
         #expect(code { try fixture.restore(snapshot) } == .refused)
-        close(database)
+        database.end()
         #expect(try fixture.restore(snapshot).errors.isEmpty)
         #expect(fixture.text("log") == "recorded")
     }

@@ -20,7 +20,7 @@ import VarveFormat
 
     private func canary(_ fixture: SnapshotFixture) throws -> TreeImage {
         mkdir(fixture.directory.path + "/canary", 0o755)
-        close(open(fixture.directory.path + "/canary/f", O_CREAT | O_WRONLY, 0o644))
+        close(open(fixture.directory.path + "/canary/f", O_CREAT | O_WRONLY | O_CLOEXEC, 0o644))
         return try TreeImage(fixture.directory.path + "/canary")
     }
 

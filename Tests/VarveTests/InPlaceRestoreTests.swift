@@ -94,4 +94,50 @@ import VarveFormat
             #expect(left == [], "step \(step): \(left)")
         }
     }
+
+    @Test func `An undo ended before any step is begun anew by an undo, and taken back by the same restore`() throws {
+        let counter = StepProbe()
+        let whole = try InPlaceFixture()
+        try whole.restore(try whole.captureAndChange())
+        #expect(try whole.undo { $0.probe = counter.probe })
+        #expect(counter.steps > 20)
+        for step in 0..<counter.steps {
+            for undoes in [true, false] {
+                let fixture = try InPlaceFixture()
+                let snapshot = try fixture.captureAndChange()
+                let old = try fixture.image()
+                try fixture.restore(snapshot)
+                let new = try fixture.image()
+                let probe = StepProbe(endingAt: step)
+                _ = try? fixture.undo { $0.probe = probe.probe }
+                #expect(probe.steps > step)
+                if undoes {
+                    #expect(try fixture.undo())
+                } else {
+                    #expect(try fixture.restore(snapshot).errors.isEmpty)
+                }
+                let left = differences(undoes ? old : new, try fixture.image())
+                #expect(left == [], "step \(step), \(undoes ? "undo" : "restore"): \(left)")
+            }
+        }
+    }
+
+    @Test func `Another restore is refused until an interrupted undo was given again`() throws {
+        let fixture = try InPlaceFixture()
+        let snapshot = try fixture.captureAndChange()
+        let old = try fixture.image()
+        try fixture.restore(snapshot)
+        #expect(throws: StoreError.self) {
+            try fixture.undo { options in
+                options.probe = RestoreProbe(leavesAll: true) { what throws(StoreError) in
+                    if what == "commit" { throw StoreError(.failed, "ended before the commit") }
+                }
+            }
+        }
+        let error = #expect(throws: StoreError.self) { try fixture.restore(snapshot) { $0.deletes = false } }
+        #expect(error?.code == .refused)
+        #expect(try fixture.undo())
+        #expect(differences(old, try fixture.image()) == [])
+        try fixture.restore(snapshot) { $0.deletes = false }
+    }
 }

@@ -95,7 +95,7 @@ final class PackFixture: Sendable {
     }
 
     func overwrite(_ path: String, _ bytes: [UInt8]) throws {
-        let descriptor = open(path, O_WRONLY | O_TRUNC | O_CREAT, 0o600)
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC | O_TRUNC | O_CREAT, 0o600)
         defer { close(descriptor) }
         guard descriptor >= 0, write(descriptor, bytes, bytes.count) == bytes.count else {
             throw StoreError(.failed, "cannot write", path: path, errno: errno)

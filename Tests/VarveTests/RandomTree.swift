@@ -62,14 +62,14 @@ struct RandomTree {
     }
 
     private mutating func write(_ path: String, _ bytes: [UInt8]) {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC | O_CREAT | O_TRUNC, 0o644)
         defer { close(descriptor) }
         _ = bytes.withUnsafeBytes { sys_write(descriptor, $0.baseAddress, $0.count) }
         files.append(path)
     }
 
     private mutating func sparse(_ path: String) {
-        let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+        let descriptor = open(path, O_WRONLY | O_CLOEXEC | O_CREAT | O_TRUNC, 0o644)
         defer { close(descriptor) }
         for _ in 0..<3 {
             let bytes = random.bytes(below(9_000) + 1)

@@ -233,7 +233,7 @@ import VarveFormat
         fixture.make("source")
         var bytes: [UInt8] = []
         for _ in 0..<24 { bytes += random.bytes(1 << 20) }
-        let descriptor = open(fixture.directory.path + "/source/long", O_WRONLY | O_CREAT, 0o644)
+        let descriptor = open(fixture.directory.path + "/source/long", O_WRONLY | O_CLOEXEC | O_CREAT, 0o644)
         _ = bytes.withUnsafeBytes { sys_write(descriptor, $0.baseAddress, $0.count) }
         close(descriptor)
         let snapshot = try fixture.capture(fixture.path("source"))

@@ -42,7 +42,8 @@ struct SimulationTests {
 
     @Test("Nothing that was promised is lost, whoever sleeps, dies or has a wrong clock")
     func keeps() throws {
-        var seeds: Range<UInt64> = 0..<(Self.number("VARVE_SIMULATION_SEEDS") ?? 100_000)
+        let first = Self.number("VARVE_SIMULATION_FIRST") ?? 0
+        var seeds = first..<first + (Self.number("VARVE_SIMULATION_SEEDS") ?? 100_000)
         let only = Self.number("VARVE_SIMULATION_SEED")
         if let only { seeds = only..<only + 1 }
         var (count, failure) = try Self.run(seeds, nil, tellsStory: only != nil)

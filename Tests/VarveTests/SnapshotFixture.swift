@@ -144,7 +144,7 @@ final class SnapshotFixture {
     /// Makes a file, with the nanoseconds of `attributes` if it gets a time.
     func put(_ path: String, _ text: String, mtime: Int64? = nil) {
         let full = directory.path + "/" + path
-        let descriptor = open(full, O_WRONLY | O_CREAT | O_TRUNC, 0o644)
+        let descriptor = open(full, O_WRONLY | O_CLOEXEC | O_CREAT | O_TRUNC, 0o644)
         _ = text.withCString { write(descriptor, $0, strlen($0)) }
         close(descriptor)
         if let mtime { _ = sys_utimensat(AT_FDCWD, full, 0, SYS_UTIME_OMIT, mtime, 7, 0) }

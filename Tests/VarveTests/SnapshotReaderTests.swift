@@ -49,7 +49,7 @@ import VarveFormat
         for (number, count) in [0, 1, 70_000, 9_000_000].enumerated() {
             let bytes = random.bytes(count)
             expected["\(source)/f\(number)"] = bytes
-            let descriptor = open("\(source)/f\(number)", O_WRONLY | O_CREAT, 0o644)
+            let descriptor = open("\(source)/f\(number)", O_WRONLY | O_CLOEXEC | O_CREAT, 0o644)
             #expect(write(descriptor, bytes, count) == count)
             close(descriptor)
         }

@@ -6,7 +6,7 @@ import VarveFormat
 @Suite("Sparse files")
 struct SparseCaptureTests {
     private func sparse(_ path: String, size: Int, data: [(offset: Int, count: Int)], fillsHoles: Bool = false) {
-        let descriptor = open(path, O_RDWR | O_CREAT | O_TRUNC, 0o600)
+        let descriptor = open(path, O_RDWR | O_CLOEXEC | O_CREAT | O_TRUNC, 0o600)
         defer { close(descriptor) }
         if fillsHoles {
             let zeros = [UInt8](repeating: 0, count: 1 << 20)
@@ -70,7 +70,7 @@ struct SparseCaptureTests {
             #expect(restored.errors.isEmpty && restored.bytesWritten == (overwrite == .always ? 2 << 40 : 0))
             #expect(restored.filesUnchanged == (overwrite == .always ? 0 : 1))
         }
-        let descriptor = open(site.scratch.path + "/out/huge", O_RDONLY)
+        let descriptor = open(site.scratch.path + "/out/huge", O_RDONLY | O_CLOEXEC)
         defer { close(descriptor) }
         let stat = try FileStat.of(descriptor)
         #expect(stat.size == 2 << 40 && stat.blocks * 512 < 1 << 20)

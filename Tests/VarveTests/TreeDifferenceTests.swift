@@ -106,7 +106,7 @@ import VarveFormat
             ], implied: true)
         try fixture.restore(snapshot, to: "target")
         let root = fixture.directory.path + "/target"
-        let descriptor = open(root + "/d/bytes", O_WRONLY)
+        let descriptor = open(root + "/d/bytes", O_WRONLY | O_CLOEXEC)
         #expect(write(descriptor, "xyz", 3) == 3)
         close(descriptor)
         _ = sys_utimensat(AT_FDCWD, root + "/d/bytes", 0, SYS_UTIME_OMIT, 1_000_000_000, 7, 0)

@@ -95,7 +95,14 @@ struct DatabaseGuard {
     // MARK: who has them open
 
     private func check() throws(StoreError) {
-        guard !files.isEmpty, let holder = descriptorHolder() ?? lockHolder() else { return }
+        guard !files.isEmpty else { return }
+        var found = descriptorHolder() ?? lockHolder()
+        // A process that is just being started has all files of the one that starts it, until it runs.
+        for _ in 0..<5 where found != nil {
+            _ = usleep(20_000)
+            found = descriptorHolder() ?? lockHolder()
+        }
+        guard let holder = found else { return }
         throw StoreError(
             .refused, "the database is open in \(holder.process)", path: holder.path,
             remedy: "stop it and restore again; nothing was changed")

@@ -32,21 +32,41 @@ struct InPlaceRestore {
 
     // MARK: before
 
-    /// Takes back what an earlier run of the same restore left.
+    /// Takes back what an earlier run of the same restore left, or an undo of it.
     ///
     /// - Parameter paths: what will be restored.
     /// - Returns: what there is to say about it.
-    /// - Throws: `refused` if another restore was left unfinished.
+    /// - Throws: `refused` if another restore, or the undo of another one, was left unfinished.
     func recover(for journal: RestoreJournal, near paths: [[UInt8]]) throws(StoreError) -> String? {
-        guard let remains = try recovery.find(near: paths) else { return nil }
-        let isUnfinished = remains.journal.state == .applying
-        guard !isUnfinished || remains.journal.request == journal.request else {
-            throw StoreError(
-                .refused, "an earlier restore of snapshot \(remains.journal.snapshot.hex.prefix(12)) was interrupted",
-                remedy: "take it back with varve undo, or give the same command again")
+        guard let left = try recovery.find(near: paths) else { return nil }
+        guard left.journal.state == .applying else {
+            _ = try recovery.end(left)
+            return nil
         }
-        _ = try recovery.end(remains)
-        return isUnfinished ? "the earlier run of this restore was interrupted: it was taken back first" : nil
+        let what: String
+        if left.journal.isUndo {
+            guard try isUndo(left.journal, of: journal) else {
+                throw StoreError(
+                    .refused, "an undo was interrupted",
+                    remedy: "go on with varve undo, or give the restore again that was being undone")
+            }
+            what = "an undo of this restore"
+        } else {
+            guard left.journal.request == journal.request else {
+                throw StoreError(
+                    .refused, "an earlier restore of snapshot \(left.journal.snapshot.hex.prefix(12)) was interrupted",
+                    remedy: "take it back with varve undo, or give the same command again")
+            }
+            what = "the earlier run of this restore"
+        }
+        _ = try recovery.end(left)
+        return "\(what) was interrupted: it was taken back first"
+    }
+
+    /// Whether the restore that is undone asked for the same.
+    private func isUndo(_ undo: RestoreJournal, of journal: RestoreJournal) throws(StoreError) -> Bool {
+        let finished = try memory?.finished() ?? []
+        return finished.contains { $0.undoRequest == undo.request && $0.journal.request == journal.request }
     }
 
     // MARK: the whole

@@ -76,6 +76,9 @@ final class RestoreMemory: Sendable {
     struct Finished: Sendable {
         let name: [UInt8]
         let journal: RestoreJournal
+
+        /// What the journal of an undo of it asks for.
+        var undoRequest: FileID { SHA256Digest.of(journal.encode()) }
     }
 
     /// Remembers a finished restore, once.

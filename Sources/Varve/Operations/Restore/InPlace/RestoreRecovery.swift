@@ -143,8 +143,7 @@ struct RestoreRecovery {
         try pass("remember")
         if let memory {
             if journal.isUndo {
-                for finished in try memory.finished()
-                where SHA256Digest.of(finished.journal.encode()) == journal.request {
+                for finished in try memory.finished() where finished.undoRequest == journal.request {
                     try memory.remove(finished)
                 }
             } else if !journal.steps.isEmpty {

@@ -23,9 +23,10 @@ public final class RestoreUndo: Sendable {
         public let replaced: Int
         /// What can be done is to clear up: everything had been restored before the end, or everything undone.
         public let isComplete: Bool
+        /// It was itself the undo of a finished restore, which can be undone again once this is ended.
+        public let isUndo: Bool
         fileprivate let remains: RestoreRecovery.Remains?
         fileprivate let finished: RestoreMemory.Finished?
-        fileprivate let isUndo: Bool
 
         fileprivate init(
             _ journal: RestoreJournal, remains: RestoreRecovery.Remains? = nil, finished: RestoreMemory.Finished? = nil
@@ -71,13 +72,25 @@ public final class RestoreUndo: Sendable {
         return try memory?.finished().first.map { Subject($0.journal, finished: $0) }
     }
 
-    /// Ends an interrupted restore; true if everything is as it was before it.
+    /// Ends what was interrupted: takes it back, or clears up where it was complete. False if the undo is still to be
+    /// made, of `finished(of:)`: the restore was complete, or an undo of it was not and is taken back.
     ///
     /// - Throws: what keeps steps from being taken back; give it again when the cause is gone.
     public func end(_ subject: Subject) throws(StoreError) -> Bool {
         guard let remains = subject.remains else { return false }
-        let outcome = try RestoreRecovery(root: root, memory: memory).end(remains)
-        return outcome != .completed || subject.isUndo
+        let isCompleted = try RestoreRecovery(root: root, memory: memory).end(remains) == .completed
+        return isCompleted == subject.isUndo
+    }
+
+    /// The finished restore that is to be undone once an interrupted subject is ended: the one that an interrupted undo
+    /// was of, else the last one. Nil if it is not remembered.
+    ///
+    /// - Throws: if the state directory cannot be read.
+    public func finished(of subject: Subject) throws(StoreError) -> Subject? {
+        let all = try memory?.finished() ?? []
+        let request = subject.isUndo ? subject.remains?.journal.request : nil
+        let found = all.first { request == nil || $0.undoRequest == request }
+        return found.map { Subject($0.journal, finished: $0) }
     }
 
     /// Undoes a finished restore: removes the names that it made, brings back what it overwrote or removed, and the
@@ -104,7 +117,7 @@ public final class RestoreUndo: Sendable {
         options.numericIDs = true
         let journal = RestoreJournal(
             repository: repository.id, snapshot: safety?.id ?? done.snapshot,
-            request: SHA256Digest.of(done.encode()), isUndo: true, time: .now())
+            request: finished.undoRequest, isUndo: true, time: .now())
         let restore = try InPlaceRestore(repository: repository, options: options, progress: progress, memory: memory)
         if options.makesSafetySnapshot, subject.created + subject.replaced > 0 {
             try SafetySnapshot(repository: repository, options: options, progress: progress).checkRepository()
