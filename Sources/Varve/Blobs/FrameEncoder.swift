@@ -19,6 +19,9 @@ package final class FrameEncoder {
     private static let sampleStride = 32 << 10
     /// The level for content that a sample found incompressible, in frames that must be zstd all the same.
     private static let hastyLevel: Int32 = -50
+    /// What level 1 looks back with, as a power of two: a whole frame, and twice the positions that zstd would remember.
+    private static let fastWindowLog: Int32 = 20
+    private static let fastHashLog: Int32 = 15
     /// Below this level zstd finds too little of a base: pages of a database take ten times the space.
     private static let deltaLevel: Int32 = 3
 
@@ -75,7 +78,6 @@ package final class FrameEncoder {
         let reach = min(base.count + raw.count, FormatLimits.zstdWindow)
         let windowLog = max(10, Int32(Int.bitWidth - (reach - 1).leadingZeroBitCount))
         ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, windowLog)
-        defer { ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, 0) }
         let start = suite == .none ? PackLayout.wrapperLength : 0
         // It counts for the next frame only.
         var length = ZSTD_CCtx_refPrefix(context, base.baseAddress, base.count)
@@ -97,6 +99,7 @@ package final class FrameEncoder {
     }
 
     private func zstd(_ raw: UnsafeRawBufferPointer, level: Int32) throws(StoreError) -> UnsafeRawBufferPointer {
+        ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, level == 1 ? Self.fastWindowLog : 0)
         let length = compress(raw, level: level)
         guard ZSTD_isError(length) == 0 else {
             throw StoreError(.failed, "compression failed: " + String(cString: ZSTD_getErrorName(length)))
@@ -112,6 +115,7 @@ package final class FrameEncoder {
             output = UnsafeMutableRawBufferPointer.allocate(byteCount: bound, alignment: 64)
         }
         ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
+        ZSTD_CCtx_setParameter(context, ZSTD_c_hashLog, level == 1 ? Self.fastHashLog : 0)
         return ZSTD_compress2(
             context, output.baseAddress.map { $0 + start }, output.count - start, raw.baseAddress, raw.count)
     }
