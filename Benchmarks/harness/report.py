@@ -24,12 +24,27 @@ def median(costs, field="wall"):
 
 
 def verdicts(all_goals, case):
+    known = explained(all_goals)
     lines = []
     for goal in all_goals:
         if goal.case == case:
             own = "" if goal.ratio is None else " (" + figure(goal) + ")"
-            lines.append(f"{goal.text}: {goal.verdict}{own}")
+            note = f" [{known.index(goal) + 1}]" if goal in known else ""
+            lines.append(f"{goal.text}: {goal.verdict}{own}{note}")
     return "<br>".join(lines)
+
+
+def explained(all_goals):
+    """Goals that are missed and of which it is known why, in the order of their notes."""
+    return [goal for goal in all_goals if goal.reached is False and goal.reason]
+
+
+def notes(all_goals):
+    """What is in the way of the goals that are missed."""
+    lines = [
+        f"{number}. {goal.case}, {goal.text}: {goal.reason}." for number, goal in enumerate(explained(all_goals), start=1)
+    ]
+    return ["What is in the way (docs/PERFORMANCE.md):", "", *lines] if lines else []
 
 
 def figure(goal):
@@ -156,6 +171,9 @@ def document(run, chart_name):
         lines += ["", f"## {corpus}", "", f"{results['about']}: {megabytes(results['bytes'])} MB in"]
         lines[-1] += f" {results['files']:,} files."
         lines += ["", *table(corpus, results)]
+        missed = notes(goals(corpus, results))
+        if missed:
+            lines += ["", *missed]
         if results.get("levels"):
             lines += ["", *levels(results, curve_name(chart_name))]
         lines += ["", *details(results)]

@@ -143,7 +143,7 @@ package struct PackDirectory: Hashable, Sendable {
             writer.varint(UInt64(frame.blobs.count))
             for blob in frame.blobs {
                 writer.u8(blob.type.rawValue)
-                writer.id(blob.id)
+                writer.blobID(blob.id)
                 writer.varint(UInt64(blob.length))
             }
         }
@@ -221,7 +221,7 @@ package struct PackDirectory: Hashable, Sendable {
             let number = try reader.u8()
             guard let type = BlobType(rawValue: number) else { throw FormatError(.unsupported, "blob type \(number)") }
             guard kind.holds(type) else { throw FormatError(.malformed, "a blob of type \(number) in the wrong pack") }
-            let id: BlobID = try reader.id()
+            let id = try reader.blobID()
             let length = try reader.varint(limit: left, "the length of a blob")
             guard length > 0 else { throw FormatError(.malformed, "an empty blob") }
             left -= length

@@ -7,6 +7,10 @@ package import VarveFormat
 /// compressed against the base of that frame. Memory holds up to eight frames and the bases used last.
 package final class DeltaWriter {
     private static let groupLimit = 8
+    /// Bytes of blobs that wait in all groups together, about.
+    private static let groupBytes = 2 << 20
+    /// Bytes of bases to keep: a group is closed once, and its neighbours seldom need the same base.
+    private static let baseBytes = 1 << 20
 
     /// Blobs that go against one base.
     private struct Group {
@@ -19,7 +23,6 @@ package final class DeltaWriter {
     private struct Tools {
         let frames: FrameReader
         let encoder: FrameEncoder
-        let plainEncoder: FrameEncoder
         let checker: FrameChecker?
     }
 
@@ -31,6 +34,7 @@ package final class DeltaWriter {
     private var tools: Tools?
     /// The one that was added to last is the last.
     private var groups: [Group] = []
+    private var waitingBytes = 0
 
     /// Makes a writer in front of a writer of packs of this kind.
     package init(
@@ -62,7 +66,10 @@ package final class DeltaWriter {
         group.raw.append(contentsOf: bytes)
         group.blobs.append(PackBlob(type: type, id: id, length: bytes.count))
         groups.append(group)
-        if groups.count > Self.groupLimit { try close(groups.removeFirst()) }
+        waitingBytes += bytes.count
+        while groups.count > 1, groups.count > Self.groupLimit || waitingBytes > Self.groupBytes {
+            try close(groups.removeFirst())
+        }
     }
 
     /// Hands everything over to the pack writer.
@@ -73,7 +80,10 @@ package final class DeltaWriter {
     }
 
     /// Gives up.
-    package func abandon() { groups.removeAll() }
+    package func abandon() {
+        groups.removeAll()
+        waitingBytes = 0
+    }
 
     /// The plain frame that a later state of a blob is best compressed against; nil if there is none.
     private func base(of predecessor: BlobID, _ type: BlobType) -> FrameLocation? {
@@ -91,6 +101,7 @@ package final class DeltaWriter {
     }
 
     private func close(_ group: Group) throws(StoreError) {
+        waitingBytes -= group.raw.count
         let isStored = try group.raw.withBytes { raw throws(StoreError) in try store(raw, group) }
         guard !isStored else { return }
         try group.raw.withBytes { raw throws(StoreError) in
@@ -107,9 +118,14 @@ package final class DeltaWriter {
         let tools = try makeTools()
         guard let base = try? tools.frames.readBase(group.base) else { return false }
         return try base.withBytes { base throws(StoreError) in
-            let delta = try tools.encoder.encodeDelta(raw, base: base)
-            let plain = try tools.plainEncoder.encode(raw)
-            guard 3 * delta.bytes.count <= 2 * plain.bytes.count else { return false }
+            var delta = try tools.encoder.encodeDelta(raw, base: base)
+            // What became of pages is about as long, compressed, as what they were.
+            let expected = raw.count * group.base.storedLength / max(1, group.base.rawLength)
+            if 3 * delta.bytes.count > expected {
+                let length = delta.bytes.count
+                guard 3 * length <= 2 * (try tools.encoder.encode(raw).bytes.count) else { return false }
+                delta = try tools.encoder.encodeDelta(raw, base: base)
+            }
             try tools.checker?.check(delta, raw, base: base)
             try writer.appendDelta(
                 delta, base: FrameBase(pack: group.base.pack, number: group.base.number), rawLength: raw.count,
@@ -122,9 +138,8 @@ package final class DeltaWriter {
         if let tools { return tools }
         let suite = context.keys.suite
         let made = Tools(
-            frames: try FrameReader(packs, findBase: index.frameLocation),
+            frames: try FrameReader(packs, findBase: index.frameLocation, baseBytes: Self.baseBytes),
             encoder: try FrameEncoder(suite: suite, level: context.compressionLevel),
-            plainEncoder: try FrameEncoder(suite: suite, level: context.compressionLevel),
             checker: context.verifiesFrames ? try FrameChecker(suite: suite) : nil)
         tools = made
         return made

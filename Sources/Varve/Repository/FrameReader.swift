@@ -6,11 +6,9 @@ package final class FrameReader {
     /// Where the frame lies that a base names, in a pack of a kind; nil if that is not known.
     package typealias BaseFinder = (FrameBase, FileKind) -> FrameLocation?
 
-    /// Bytes of bases to keep; the one in use is kept whatever its length.
-    private static let baseBytes = 4 << 20
-
     private let packs: PackReader
     private let findBase: BaseFinder
+    private let baseBytes: Int
     private let decoder: FrameDecoder
     private var stored = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     /// The one used last is the last.
@@ -21,11 +19,13 @@ package final class FrameReader {
     /// - Parameters:
     ///   - packs: of which bases are read.
     ///   - findBase: asked first; a pack's own directory tells what it does not know.
+    ///   - baseBytes: of bases to keep; the one in use is kept whatever its length.
     package init(
-        _ packs: PackReader, findBase: @escaping BaseFinder = { _, _ in nil }
+        _ packs: PackReader, findBase: @escaping BaseFinder = { _, _ in nil }, baseBytes: Int = 4 << 20
     ) throws(StoreError) {
         self.packs = packs
         self.findBase = findBase
+        self.baseBytes = baseBytes
         decoder = try FrameDecoder(suite: packs.keys.suite)
     }
 
@@ -119,7 +119,7 @@ package final class FrameReader {
         let handle = try packs.handle(location.pack, kind: location.kind)
         let bytes = try read(handle, location)
         bases.append((name, bytes))
-        while bases.count > 1, bases.reduce(0, { $0 + $1.bytes.count }) > Self.baseBytes { bases.removeFirst() }
+        while bases.count > 1, bases.reduce(0, { $0 + $1.bytes.count }) > baseBytes { bases.removeFirst() }
         return bytes
     }
 

@@ -29,9 +29,13 @@ extension Repository {
     }
 
     /// Loads trees and lists by an index; a writer must not search packs that no index file names.
-    package func loader(_ index: BlobIndex, searchesUnindexedPacks: Bool = true) -> BlobLoader {
+    ///
+    /// - Parameter cacheBytes: of decoded frames to keep.
+    package func loader(
+        _ index: BlobIndex, cacheBytes: Int = 16 << 20, searchesUnindexedPacks: Bool = true
+    ) -> BlobLoader {
         BlobLoader(
             backend: backend, reader: PackReader(backend: backend, keys: keys, repository: id), index: index,
-            searchesUnindexedPacks: searchesUnindexedPacks)
+            cacheBytes: cacheBytes, searchesUnindexedPacks: searchesUnindexedPacks)
     }
 }

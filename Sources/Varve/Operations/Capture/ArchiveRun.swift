@@ -112,7 +112,7 @@ final class ArchiveRun: Sendable {
         }
         ownDirectories = own
         // Packs without an index file are not looked into: a writer must not rely on them.
-        let loader = repository.loader(index, searchesUnindexedPacks: false)
+        let loader = repository.loader(index, cacheBytes: 6 << 20, searchesUnindexedPacks: false)
         lists = ListChecker(index: index, loader: loader)
         parentDatabases = options.contentProvider == nil ? [:] : Self.databases(of: parent)
         parentTree = Self.parentTree(options, caches, parent, loader)

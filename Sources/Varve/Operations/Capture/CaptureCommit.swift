@@ -14,6 +14,8 @@ final class CaptureCommit: Sendable {
     /// Blobs that wait for an index file may be this share of all that the capture has stored, if that is more than
     /// the options say: each index file makes look-ups slower.
     private static let indexedShare = 8
+    /// With so many blobs an index file takes memory that workers who have ended may still hold.
+    private static let largeIndexCount = 65_536
 
     /// The directory `/` of this capture.
     let rootNode: DirectoryNode
@@ -44,7 +46,8 @@ final class CaptureCommit: Sendable {
     }
 
     /// Names the packs so far in index files, once they hold many blobs: so that memory need not hold all that is new.
-    /// To be called between two tasks.
+    /// To be called between two tasks, and within the capture of a long file: blobs that are not in a pack yet stay in
+    /// flight.
     func indexIfDue() throws(StoreError) {
         let indexed = indexedBlobs.load(ordering: .relaxed)
         guard publisher.blobCount >= max(run.options.indexedBlobCount, indexed / Self.indexedShare) else { return }
@@ -114,6 +117,7 @@ final class CaptureCommit: Sendable {
         let packs = try publisher.commitPoint()
         let blobs = packs.reduce(0) { $0 + $1.directory.frames.reduce(0) { $0 + $1.blobs.count } }
         indexedBlobs.add(blobs, ordering: .relaxed)
+        if isLast, blobs >= Self.largeIndexCount { Allocator.trim() }
         let writer = IndexWriter(
             backend: repository.backend, session: session.id, keys: repository.keys, repository: repository.id)
         let written = try writer.publish(packs)

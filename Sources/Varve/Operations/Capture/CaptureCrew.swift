@@ -83,10 +83,12 @@ final class CaptureCrew: Sendable {
                     DeltaWriter(context: context, kind: kind, index: run.index, packs: packs, writer: writer))
             }
         }
+        let commit = commit
         return ArchiveWorker(
             run: run,
             content: ContentWriter(
-                run: run, data: data, tree: tree, dataDeltas: deltas.first, treeDeltas: deltas.last))
+                run: run, data: data, tree: tree, dataDeltas: deltas.first, treeDeltas: deltas.last,
+                whileReading: { () throws(StoreError) in try commit.indexIfDue() }))
     }
 
     private func drive(_ worker: ArchiveWorker) {

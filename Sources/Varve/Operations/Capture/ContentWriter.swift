@@ -56,6 +56,8 @@ final class ContentWriter {
     /// In front of these; nil where nothing is stored as what changed.
     private let dataDeltas: DeltaWriter?
     private let treeDeltas: DeltaWriter?
+    /// Called now and then while a long file is read.
+    private let whileReading: () throws(StoreError) -> Void
     private let listFanout: Int
     private let readSize: Int
 
@@ -82,9 +84,10 @@ final class ContentWriter {
 
     init(
         run: ArchiveRun, data: PackWriter?, tree: PackWriter?, dataDeltas: DeltaWriter? = nil,
-        treeDeltas: DeltaWriter? = nil
+        treeDeltas: DeltaWriter? = nil, whileReading: @escaping () throws(StoreError) -> Void = {}
     ) {
         self.run = run
+        self.whileReading = whileReading
         hasher = run.repository.keys.blobHasher
         chunker = run.repository.keys.chunker
         listFanout = run.repository.config.listFanout
@@ -287,7 +290,7 @@ final class ContentWriter {
     func makeRoom() throws(StoreError) {
         if let shared, !chunks.isEmpty {
             try handOver(shared)
-            return
+            return try whileReading()
         }
         buffers.removeAll(keepingCapacity: true)
         predecessors.removeAll(keepingCapacity: true)

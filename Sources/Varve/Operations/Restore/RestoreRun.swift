@@ -28,6 +28,12 @@ enum RestoreTask: Sendable {
     case chain([FrameUses])
     /// Entries that need no frame.
     case loose([LooseEntry])
+
+    /// Blobs that it writes.
+    var useCount: Int {
+        if case .frames(let frames) = self { return frames.reduce(0) { $0 + $1.uses.count } }
+        return 0
+    }
 }
 
 /// An entry that needs no frame.
@@ -46,6 +52,9 @@ enum LooseEntry: Sendable {
 final class RestoreRun: Sendable {
     /// Tasks that wait for a worker: each holds what it writes, but not the frame.
     static let queueCapacity = 48
+    /// No more tasks are handed over while those that are not finished need so many blobs: a frame of tiny files has
+    /// thousands of them, each with a path and attributes in memory.
+    private static let useLimit = 32_768
     static let errorLimit = 1_000
 
     let content: SnapshotContent
@@ -63,8 +72,13 @@ final class RestoreRun: Sendable {
     private let report: Mutex<RestoreReport>
     private let stopped = Mutex<StoreError?>(nil)
     private let isStoppedFlag = Atomic(false)
+    private struct Unfinished {
+        var tasks = 0
+        var uses = 0
+    }
+
     /// Tasks that were handed over and are not finished.
-    private let unfinished = Monitor(0)
+    private let unfinished = Monitor(Unfinished())
     private let again = Mutex<[RestoreFile]>([])
     /// Of a dry run.
     private let forecast = Mutex(RestorePlanSummary())
@@ -115,15 +129,28 @@ final class RestoreRun: Sendable {
 
     // MARK: tasks
 
+    /// Hands a task over; waits while the workers have enough to do.
     func push(_ task: RestoreTask) {
-        unfinished.withLock { $0 += 1 }
+        let uses = task.useCount
+        unfinished.wait { state -> Void? in
+            guard state.uses < Self.useLimit else { return nil }
+            state.tasks += 1
+            state.uses += uses
+            return ()
+        }
         tasks.push(task)
     }
 
-    func finishTask() { unfinished.withLock { $0 -= 1 } }
+    /// - Parameter useCount: of the task.
+    func finishTask(useCount: Int) {
+        unfinished.withLock { state in
+            state.tasks -= 1
+            state.uses -= useCount
+        }
+    }
 
     /// Waits until no task is left that might ask for another plan.
-    func waitForTasks() { unfinished.wait { $0 == 0 ? () : nil } }
+    func waitForTasks() { unfinished.wait { $0.tasks == 0 ? () : nil } }
 
     /// Asks the planner to plan the content of a file, whatever is there under its name.
     func planAgain(_ file: RestoreFile) { again.withLock { $0.append(file) } }

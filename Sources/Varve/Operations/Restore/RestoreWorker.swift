@@ -38,7 +38,7 @@ final class RestoreWorker {
                 for entry in entries { process(entry) }
                 addCounts(path: nil)
             }
-            run.finishTask()
+            run.finishTask(useCount: task.useCount)
         }
     }
 

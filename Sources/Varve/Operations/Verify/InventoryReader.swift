@@ -35,10 +35,7 @@ final class InventoryReader: Sendable {
             defer { inventory = StoredInventory(spill) }
             return inventory
         }
-        for name in indexFiles {
-            try progress.check()
-            try readIndex(name, &result)
-        }
+        try readIndexes(indexFiles, &result)
         try result.finish()
         return result
     }
@@ -85,30 +82,69 @@ final class InventoryReader: Sendable {
 
     // MARK: Index files
 
-    private func readIndex(_ name: FileID, _ inventory: inout StoredInventory) throws(StoreError) {
-        let path = RepositoryPath.file(.index, name)
+    private struct IndexOutcome {
+        var bytesRead: UInt64 = 0
+        var finding: Finding?
+        var isGone = false
+    }
+
+    /// Index files of which all packs told their content themselves are compared side by side; then the others, one
+    /// after the other, are taken in.
+    private func readIndexes(_ names: [FileID], _ inventory: inout StoredInventory) throws(StoreError) {
+        let known = inventory
+        let outcomes = Mutex([IndexOutcome?](repeating: nil, count: names.count))
+        try WorkList.run(names.count, threads: threads, makeWorker: {}) { [self] (_, number) throws(StoreError) in
+            try progress.check()
+            var isKnown = true
+            let outcome = try readIndex(names[number]) { view throws(StoreError) in
+                isKnown = (0..<view.packCount).allSatisfy { known.isKnown(view.packID($0)) }
+                if isKnown { try compare(view, known) }
+            }
+            if isKnown { outcomes.withLock { $0[number] = outcome } }
+        }
+        for (name, outcome) in zip(names, outcomes.withLock { $0 }) {
+            try progress.check()
+            var outcome = outcome
+            if outcome == nil {
+                outcome = try readIndex(name) { view throws(StoreError) in
+                    try takeUnknown(view, &inventory)
+                    try compare(view, inventory)
+                }
+            }
+            guard let outcome else { continue }
+            inventory.bytesRead += outcome.bytesRead
+            inventory.sawRemoval = inventory.sawRemoval || outcome.isGone
+            if let finding = outcome.finding { inventory.findings.append(finding) }
+        }
+    }
+
+    /// Reads an index file and hands it out; what is wrong with it is in the outcome.
+    private func readIndex(
+        _ name: FileID, _ body: (SegmentView) throws(StoreError) -> Void
+    ) throws(StoreError) -> IndexOutcome {
+        var outcome = IndexOutcome()
         do throws(StoreError) {
             let sealed = SealedFile(keys: repository.keys, repository: repository.id)
             let segment = try sealed.read(.index, name, from: repository.backend)
-            inventory.bytesRead += UInt64(segment.count)
+            outcome.bytesRead = UInt64(segment.count)
             try segment.withBytes { bytes throws(StoreError) in
                 let view: SegmentView
                 do throws(FormatError) {
                     view = try SegmentView(validating: bytes, repository: repository.id)
                     try view.checkBlobs()
                 } catch { throw StoreError(error) }
-                try takeUnknown(view, &inventory)
-                try compare(view, inventory)
+                try body(view)
             }
         } catch {
             if error.code == .missing {
-                inventory.sawRemoval = true
+                outcome.isGone = true
             } else if error.isDamage {
-                inventory.findings.append(Finding(.damagedFile, error.message, file: path))
+                outcome.finding = Finding(.damagedFile, error.message, file: RepositoryPath.file(.index, name))
             } else {
                 throw error
             }
         }
+        return outcome
     }
 
     /// Takes in the packs that an index file names and that could not tell their content themselves, or are not there.
