@@ -31,8 +31,10 @@ enum RestoreTask: Sendable {
 
     /// Blobs that it writes.
     var useCount: Int {
-        if case .frames(let frames) = self { return frames.reduce(0) { $0 + $1.uses.count } }
-        return 0
+        switch self {
+        case .frames(let frames), .chain(let frames): frames.reduce(0) { $0 + $1.uses.count }
+        case .loose: 0
+        }
     }
 }
 
