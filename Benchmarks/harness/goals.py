@@ -28,7 +28,7 @@ REASONS = {
     ("db", "restore", "at most 1x"):
         "two cores decode and hash what cp only copies: half of the processor time, before anything is written",
     ("db", "verify all data", "3.5x"):
-        "decoding and hashing are nine tenths of the processor time; both cores are busy",
+        "decoding is six tenths of the processor time and hashing a quarter; both cores are busy",
     ("db", "verify structure", "10x"):
         "288 thousand ids stand in packs, lists and index, and are compared with each other; peers store a thousand chunks",
     ("media", "restore", "4x"): "cp -a, which only copies, is about as fast: the disk cache takes the time",
