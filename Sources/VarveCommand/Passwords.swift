@@ -48,25 +48,29 @@ struct Passwords {
         let (password, keyFile) = try sources()
         var secrets: [RepositorySecret] = []
         if let keyFile { secrets.append(.keyFile(try Self.readKeyFile(keyFile))) }
-        if let password { secrets.append(.password(try Self.read(password))) }
+        if let password { secrets.append(.password(try read(password))) }
         return secrets
     }
 
     // MARK: passwords
 
     /// The password of a source: its first line, without the line feed.
-    static func read(_ source: Source) throws(StoreError) -> SecretBytes {
+    func read(_ source: Source) throws(StoreError) -> SecretBytes {
         switch source {
         case .password(let text):
-            return try password(from: ArgumentBytes.bytes(text), "VARVE_PASSWORD")
+            return try Self.password(from: ArgumentBytes.bytes(text), "VARVE_PASSWORD")
         case .passwordFile(let file):
             let path = ArgumentBytes.bytes(file)
-            return try password(from: try DescriptorReader.readFile(path, limit: passwordLimit), file)
+            return try Self.password(from: try DescriptorReader.readFile(path, limit: Self.passwordLimit), file)
         case .passwordCommand(let command):
             let arguments = ["/bin/sh", "-c", command].map(ArgumentBytes.bytes)
             do throws(StoreError) {
                 let process = try ChildProcess(arguments)
-                return try password(from: try process.readAll(limit: passwordLimit), "the password command")
+                // It is in the group of this process, so that it can ask on the terminal, and has no other end.
+                signals.setRestore { process.terminate() }
+                defer { signals.setRestore(nil) }
+                return try Self.password(
+                    from: try process.readAll(limit: Self.passwordLimit), "the password command")
             } catch {
                 throw StoreError(error.code, "the password command failed: \(error.message)", remedy: error.remedy)
             }

@@ -41,7 +41,8 @@ final class RestoreHooks: Sendable {
         do throws(StoreError) {
             show(try runner.run(.beforeRestore, progress: progress), "before_restore")
             let report = try restore()
-            end(runner, report.errorsTotal > 0 ? .partial : .ok, "some entries could not be restored")
+            let what = report.isAbandoned ? "nothing was restored" : "some entries could not be restored"
+            end(runner, RestoreSummary.status(report), report.errors.first.map { "\(what): \($0.message)" } ?? what)
             return report
         } catch {
             end(runner, context.signals.status ?? ExitStatus(error.code), error.message)
