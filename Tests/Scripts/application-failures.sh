@@ -145,16 +145,14 @@ more
 check "missing table" run 0 backup
 check "missing table: it is said" says 'no such table: users'
 check "missing table: it is kept" is "$(latest 'm["validation"][0]["status"]')" failed
-echo 'policy = "refuse"' | cat - "$app/varve.toml" >"$work/new"
 configure '[validation]' 'policy = "refuse"' "command = '''$asks'''"
 check "missing table, refused" run 5 backup
 check "missing table, refused: why" says 'no such table: users'
 check "missing table, refused: remedy" says 'repair the application first, or set the policy to warn'
-configure '[validation]' 'policy = "refuse"' "command = '''flock ../held sleep 1000 & echo '{\"status\": \"ok\"}' '''"
+configure '[validation]' 'policy = "refuse"' "command = '''exec 7<../held; flock 7; sleep 1000 & echo \$! >../left; echo '{\"status\": \"ok\"}' '''"
 more
 check "a check that leaves something running" run 0 backup
-fuser -k "$work/held" >"$work/output" 2>&1 || true
-ended
+kill "$(cat "$work/left")"
 intact "validation"
 
 # Hooks.
@@ -202,7 +200,7 @@ check "quiesce fails: resume ran, then on_failure" noted 'quiesce ,resume ,on_fa
 check "quiesce fails: the rest is saved" is "$(names)" ".env app.db graph uploads uploads/numbers "
 check "quiesce fails: the snapshot is partial" is "$(latest 'm["state"]')" partial
 configure '[hooks]' "$hooks"
-quiet "$note; exec 7<../held; flock 7; (trap \"\" TERM; sleep 1000) & sleep 1000" "$note" 'timeout = "1s"'
+quiet "$note; exec 7<../held; flock 7; (trap \"\" TERM; sleep 1000) & sleep 1000" "$note" 'timeout = "3s"'
 : >"$work/notes"
 more
 check "quiesce hangs" run 3 backup
@@ -224,7 +222,7 @@ signalled() {
     : >"$work/notes"
     (cd "$app" && exec "$varve" --no-progress backup "${@:3}" >"$work/messages" 2>&1) &
     pid=$!
-    read -r _ <"$work/event"
+    read -r -t 100 _ <>"$work/event" || true
     kill "-$1" $pid
     wait $pid || status=$?
     is $status "$2" || { cat "$work/messages"; return 1; }
@@ -276,7 +274,7 @@ check "an empty password" run 2 backup
 check "an empty password: it is said" says 'the password is empty'
 configure 'password_command = "echo wrong"'
 check "a wrong password" run 12 backup
-configure 'password_command = "exec 7<../held; flock 7; echo >../event; sleep 1000"'
+configure 'password_command = "exec 7<../held; flock 7; echo >../event; exec sleep 1000"'
 check "SIGTERM while the password command hangs" signalled TERM 143
 check "SIGTERM while the password command hangs: nothing of it runs" ended
 export VARVE_KEY_FILE=$work/key
@@ -295,10 +293,12 @@ VARVE_REPOSITORY=$work/disk/repository varve -q backup --name small --only app >
 noise "$app/graph/data.kz" 30000000
 : >"$work/notes"
 check "repository full" run 14 backup -r "$work/disk/repository"
-check "repository full: it is said" says 'space'
+check "repository full: it is said" says 'the file system is full'
 check "repository full: hooks" noted 'quiesce ,resume ,on_failure 14,'
 check "repository full: what was saved verifies" varve -q verify --read-data -r "$work/disk/repository"
 noise "$app/graph/data.kz" 3000000
+check "repository full: what to do" says 'varve gc frees'
+check "repository full: gc" varve -q gc -r "$work/disk/repository" --rewrite-grace 0
 check "repository full: with less it works" run 0 backup -r "$work/disk/repository"
 rm -rf "$work/disk/repository"
 
@@ -307,9 +307,8 @@ configure
 python3 - "$app/app.db" <<'P'
 import sqlite3, sys
 with sqlite3.connect(sys.argv[1]) as database:
-    database.execute("INSERT INTO item SELECT 1000000 + value, hex(randomblob(9000)), 0 FROM generate_series(1, 1000)"
-                     if False else "CREATE TABLE big AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n"
-                     " WHERE i < 1000) SELECT i, randomblob(9000) AS b FROM n")
+    database.execute("CREATE TABLE big AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)"
+                     " SELECT i, randomblob(9000) AS b FROM n")
 P
 head -c 12M /dev/zero >"$work/disk/fill"
 more
@@ -333,7 +332,7 @@ echo changed >"$work/disk/app/numbers"
 head -c 8M /dev/zero >"$work/disk/fill"
 state "$work/disk/app" >"$work/before"
 check "no room to restore" run 14 restore disk --yes
-check "no room to restore: it is said" says 'space'
+check "no room to restore: it is said" says 'free some space'
 check "no room to restore: the old state" diff "$work/before" <(state "$work/disk/app")
 check "no room to restore: nothing is left there" is "$(ls -A "$work/disk" | tr '\n' ' ')" "app fill "
 rm "$work/disk/fill"
@@ -341,6 +340,24 @@ check "room again" run 0 restore disk --yes
 check "room again: the new state" diff "$work/whole" <(state "$work/disk/app")
 check "room again: undo" run 0 undo --yes
 check "room again: the old state" diff "$work/before" <(state "$work/disk/app")
+
+# Room, but no inodes: that shows when half of the restore is staged.
+mount -o remount,nr_inodes=120 "$work/disk"
+for number in {1..40}; do echo $number >"$work/disk/app/file$number"; done
+state "$work/disk/app" >"$work/whole"
+more
+check "a backup of many files" run 0 backup --name files "$work/disk/app"
+rm "$work/disk/app"/file*
+(mkdir "$work/disk/fill" && for number in {1..200}; do : >"$work/disk/fill/$number" || exit; done) 2>/dev/null || true
+rm "$work/disk/fill"/{1..20}
+state "$work/disk/app" >"$work/before"
+check "no inodes to restore" run 14 restore files --yes
+check "no inodes to restore: it is said" says 'the file system is full'
+check "no inodes to restore: the old state" diff "$work/before" <(state "$work/disk/app")
+check "no inodes to restore: nothing is left there" is "$(ls -A "$work/disk" | tr '\n' ' ')" "app fill "
+rm -r "$work/disk/fill"
+check "inodes again" run 0 restore files --yes
+check "inodes again: the new state" diff "$work/whole" <(state "$work/disk/app")
 cp -p "$work/app.db" "$app/app.db"
 snapshots=$(count)
 intact "full disks"
