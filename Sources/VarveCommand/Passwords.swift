@@ -65,10 +65,11 @@ struct Passwords {
         case .passwordCommand(let command):
             let arguments = ["/bin/sh", "-c", command].map(ArgumentBytes.bytes)
             do throws(StoreError) {
-                let process = try ChildProcess(arguments)
-                // It is in the group of this process, so that it can ask on the terminal, and has no other end.
-                signals.setRestore { process.terminate() }
+                // It is in the group of this process, so that it can ask on the terminal: a signal has to end it too.
+                let running = RunningCommand()
+                signals.setRestore { running.end() }
                 defer { signals.setRestore(nil) }
+                let process = try running.start(arguments)
                 return try Self.password(
                     from: try process.readAll(limit: Self.passwordLimit), "the password command")
             } catch {
@@ -143,6 +144,21 @@ struct Passwords {
         try Syscalls.check(sys_fsync(descriptor), "write the key file", path)
         return (SecretBytes(taking: &bytes), true)
     }
+}
+
+/// A command that a signal ends, whenever it comes.
+private final class RunningCommand: Sendable {
+    private let process = Mutex<ChildProcess?>(nil)
+
+    func start(_ arguments: [[UInt8]]) throws(StoreError) -> ChildProcess {
+        try process.withLock { (process) throws(StoreError) in
+            let started = try ChildProcess(arguments)
+            process = started
+            return started
+        }
+    }
+
+    func end() { process.withLock { $0?.terminate() } }
 }
 
 /// The terminal of the process, asked for a password without echo. A signal restores it.

@@ -149,7 +149,8 @@ configure '[validation]' 'policy = "refuse"' "command = '''$asks'''"
 check "missing table, refused" run 5 backup
 check "missing table, refused: why" says 'no such table: users'
 check "missing table, refused: remedy" says 'repair the application first, or set the policy to warn'
-configure '[validation]' 'policy = "refuse"' "command = '''exec 7<../held; flock 7; sleep 1000 & echo \$! >../left; echo '{\"status\": \"ok\"}' '''"
+leaves='exec 7<../held; flock 7; sleep 1000 & echo $! >../left'
+configure '[validation]' 'policy = "refuse"' "command = '''$leaves; echo '{\"status\": \"ok\"}' '''"
 more
 check "a check that leaves something running" run 0 backup
 kill "$(cat "$work/left")"
@@ -307,8 +308,8 @@ configure
 python3 - "$app/app.db" <<'P'
 import sqlite3, sys
 with sqlite3.connect(sys.argv[1]) as database:
-    database.execute("CREATE TABLE big AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)"
-                     " SELECT i, randomblob(9000) AS b FROM n")
+    database.execute("CREATE TABLE big (bytes)")
+    database.executemany("INSERT INTO big VALUES (randomblob(?))", [(9000,)] * 1000)
 P
 head -c 12M /dev/zero >"$work/disk/fill"
 more

@@ -213,7 +213,8 @@ check "undo leaves the state before it" is_state "$app" "$work/broken"
 # Everything.
 : >"$work/hooks"
 check "restore" quietly restore good --yes
-check "hooks stopped and started the application" is "$(tr '\n' ',' <"$work/hooks")" "before_restore  ,after_restore  0,"
+check "hooks stopped and started the application" is "$(tr '\n' ',' <"$work/hooks")" \
+    "before_restore  ,after_restore  0,"
 check "the application runs" is_running
 cp "$work/after" "$work/new"
 application stop
@@ -222,7 +223,7 @@ check "undo leaves the broken state exactly" is_state "$app" "$work/broken"
 check "restore again" quietly restore good --yes
 check "that gives the same again" like "$work/new" "$work/after"
 application stop
-check "the application works with what came back" is "$(python3 "$tool" check "$app/app.db" $rows >/dev/null; echo $?)" 0
+check "the application works with what came back" python3 "$tool" check "$app/app.db" $rows
 check "what is in no snapshot stays" test -d "$app/extra" -a -f "$app/logs/app.log"
 
 # The same snapshot, quick and full, when nothing changes.
