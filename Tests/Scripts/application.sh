@@ -199,12 +199,10 @@ check "neither of them ran hooks" test ! -s "$work/hooks"
 # One component, and nothing else.
 without_uploads() { grep -av -e '^data/uploads' -e '/data/uploads/' "$1" | sed '/^# file: data.uploads/,/^$/d'; }
 check "restore --only settings" quietly restore good --only settings --yes
-application stop
 check "the settings are back, with their mode" is "$(stat -c %a "$app/.env") $(cat "$app/.env")" "600 SECRET=1"
 check "undo" quietly undo --yes
-check "undo leaves the state before" is_state "$app" "$work/broken"
+check "undo leaves the state before" like "$work/broken" "$work/after"
 check "restore --only uploads --delete" quietly restore good --only uploads --delete --yes
-application stop
 check "the uploads are as they were recorded" is_state "$app/data/uploads" "$work/uploads.recorded"
 check "nothing else has changed" like <(without_uploads "$work/broken") <(without_uploads "$work/after")
 check "undo of it" quietly undo --yes
@@ -217,8 +215,10 @@ check "hooks stopped and started the application" is "$(tr '\n' ',' <"$work/hook
     "before_restore  ,after_restore  0,"
 check "the application runs" is_running
 cp "$work/after" "$work/new"
-application stop
+: >"$work/hooks"
 check "undo of everything" quietly undo --yes
+check "hooks stopped the application" is "$(tr '\n' ',' <"$work/hooks")" "before_restore  ,after_restore  0,"
+check "its database is gone, and it runs no more" exits 1 is_running
 check "undo leaves the broken state exactly" is_state "$app" "$work/broken"
 check "restore again" quietly restore good --yes
 check "that gives the same again" like "$work/new" "$work/after"
