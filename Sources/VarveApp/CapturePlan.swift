@@ -109,9 +109,11 @@ package struct CapturePlan: Sendable {
         result.largerThan = optionExclusions.largerThan ?? result.largerThan ?? exclusions.largerThan
         for other in configuration.components where !selected.contains(other.name) {
             for path in other.paths where component.paths.contains(where: { Self.lies(path, in: $0) }) {
-                let pattern = try PathRule(
-                    ExactPattern.text(path), origin: .option("component \(other.name)"))
-                result.rules.append(pattern)
+                for name in other.kind == .sqlite ? SQLiteSource.names(path) : [path] {
+                    let pattern = try PathRule(
+                        ExactPattern.text(name), origin: .option("component \(other.name)"))
+                    result.rules.append(pattern)
+                }
             }
         }
         return result

@@ -103,6 +103,9 @@ package final class SupervisedProcess: Sendable {
 
     deinit { if output >= 0 { _ = sys_close(output) } }
 
+    /// Whether the program has ended, whatever it left running.
+    var hasEnded: Bool { state.peek { $0.outcome != nil } }
+
     /// Ends the program and everything that it started.
     package func cancel() { state.withLock { $0.isCancelled = true } }
 

@@ -70,10 +70,24 @@ struct BackupCommand: Verb {
             }
             return try finish(try capture(input, &options, repository, context), repository, context)
         } catch {
-            guard error.code == .interrupted else { throw error }
-            throw StoreError(
+            throw Self.explained(error)
+        }
+    }
+
+    /// What to do about a backup that had to stop.
+    private static func explained(_ error: StoreError) -> StoreError {
+        switch error.code {
+        case .interrupted:
+            StoreError(
                 .interrupted, error.message,
                 remedy: "what was saved so far is kept: the next backup goes on from there")
+        // Files of the repository have no absolute path.
+        case .noSpace where error.path?.first != UInt8(ascii: "/"):
+            StoreError(
+                .noSpace, error.message, path: error.path,
+                remedy: "free some space or inodes, then run it again; varve gc frees what deleted and unfinished "
+                    + "backups take", errno: error.errno)
+        default: error
         }
     }
 

@@ -99,7 +99,7 @@ struct RestoreCommand: Verb {
             let place = options.target.map(context.output.show) ?? "the recorded paths"
             try Confirmation.ask("Restoring over \(place)", context)
         }
-        let hooks = RestoreHooks(snapshot, target == nil, context)
+        let hooks = RestoreHooks(snapshot.id, snapshot, isInPlace: target == nil, context)
         let report = try context.withProgress { progress throws(StoreError) in
             try hooks.around(progress) { () throws(StoreError) in
                 try Restorer(repository: repository, snapshot: snapshot, options: settings, progress: progress).run()

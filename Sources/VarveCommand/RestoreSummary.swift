@@ -32,6 +32,11 @@ struct RestoreSummary {
             output.warning("nothing was changed; --allow-partial restores what can be restored")
         }
         if output.isJSON { showJSON(output) } else { output.summary(text) }
+        return Self.status(report)
+    }
+
+    /// The status that a restore stands for.
+    static func status(_ report: RestoreReport) -> ExitStatus {
         if report.damagedTotal > 0 { return .damage }
         if report.isAbandoned { return .failed }
         return report.errorsTotal > 0 ? .partial : .ok

@@ -11,8 +11,8 @@ struct UndoCommand: Verb {
             restored directories: that needs no repository. Else the last finished
             restore in place is undone: names that were new are removed, and what was
             overwritten or removed comes back from the safety snapshot. Undo makes a
-            safety snapshot too. Given again, it undoes the restore before; after an
-            interrupted undo, it begins that anew.
+            safety snapshot too, and runs the hooks of restores. Given again, it undoes
+            the restore before; after an interrupted undo, it begins that anew.
 
             What is on its way or finished is remembered in the state directory. If that
             is lost, name the directory that was restored, and an interrupted restore is
@@ -118,10 +118,15 @@ struct UndoCommand: Verb {
         options.host = context.environment[.host] ?? RecordOptions.hostName()
         options.threads = context.settings.threads
         let settings = options
+        let snapshot = try repository.snapshots().snapshots.first { $0.id == subject.snapshot }
+        let hooks = RestoreHooks(subject.snapshot, snapshot, isInPlace: true, context)
         let report = try context.withProgress { progress throws(StoreError) in
-            try undo.undo(subject, repository: repository, options: settings, progress: progress)
+            try hooks.around(progress) { () throws(StoreError) in
+                try undo.undo(subject, repository: repository, options: settings, progress: progress)
+            }
         }
-        return RestoreSummary(report: report, snapshot: subject.snapshot, target: nil, verb: "undone").show(output)
+        let summary = RestoreSummary(report: report, snapshot: subject.snapshot, target: nil, verb: "undone")
+        return ExitStatus.worst([summary.show(output), hooks.status])
     }
 
     private func summary(_ subject: RestoreUndo.Subject, _ context: Context) {
