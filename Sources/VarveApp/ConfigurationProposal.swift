@@ -82,13 +82,7 @@ package struct ConfigurationProposal {
     private mutating func writePostgres() {
         guard let hint = survey.postgresHint else { return }
         lines += ["", "# \(Self.quoted(hint) ?? "A file") names a PostgreSQL server. Give the name of its database:"]
-        if ComponentSources.isSupported(.postgres) {
-            component(unique("postgres"), "postgres", "database", ["database = \"app\""], isComment: true)
-        } else {
-            component(
-                unique("postgres"), "command", "database",
-                ["command = \"pg_dump --no-sync app\"", "filename = \"app.sql\""], isComment: true)
-        }
+        component(unique("postgres"), "postgres", "database", ["database = \"app\""], isComment: true)
     }
 
     private mutating func writeJobs() {

@@ -22,8 +22,9 @@ struct BackupCommand: Verb {
               varve backup ~/docs /etc --exclude '*.tmp' --exclude-set caches
               varve backup --quick -x /home
               varve backup --sqlite /srv/app/app.db /srv/app/uploads
-              pg_dump app | varve backup --stdin --stdin-filename app.sql
-              varve backup --from-command --filename app.sql -- pg_dump app
+              varve backup --postgres app /srv/app/uploads
+              mysqldump app | varve backup --stdin --stdin-filename app.sql
+              varve backup --from-command --filename app.sql -- mysqldump app
             """, aliases: ["create"])
 
     @Argument(help: ArgumentHelp("What to save.", valueName: "path")) var paths: [String] = []
@@ -46,7 +47,7 @@ struct BackupCommand: Verb {
         let input = try sources.input(command, context)
         let databases = try sources.databases(context)
         var chosen: ChoiceOptions.Choice?
-        if options.paths.isEmpty, input == nil, databases.isEmpty {
+        if options.paths.isEmpty, input == nil, databases.isEmpty, sources.postgres.isEmpty {
             chosen = try choice.choice(context)
             guard chosen != nil else {
                 throw StoreError(
@@ -119,14 +120,20 @@ struct BackupCommand: Verb {
     private func capture(
         _ input: SourceOptions.Input?, _ options: inout Archiver.Options, _ repository: Repository, _ context: Context
     ) throws(StoreError) -> ArchiveReport {
+        let running = RunningCommands()
         let process = try sources.start(input, into: &options)
+        try sources.addPostgres(to: &options, running)
         let settings = options
+        let stop: @Sendable () -> Void = {
+            process?.terminate()
+            running.stop()
+        }
         do throws(StoreError) {
-            return try context.withProgress(onStop: { process?.terminate() }) { progress throws(StoreError) in
+            return try context.withProgress(onStop: stop) { progress throws(StoreError) in
                 try Archiver(repository: repository, options: settings, progress: progress).run()
             }
         } catch {
-            process?.terminate()
+            stop()
             throw error
         }
     }

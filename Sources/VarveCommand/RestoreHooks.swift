@@ -29,6 +29,9 @@ final class RestoreHooks: Sendable {
             ])
     }
 
+    /// Whether a hook stops the application.
+    var stops: Bool { runner?.has(.beforeRestore) ?? false }
+
     /// What the hooks add to the status of the restore.
     var status: ExitStatus { result.withLock { $0 } }
 

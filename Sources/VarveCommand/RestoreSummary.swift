@@ -8,6 +8,8 @@ struct RestoreSummary {
     let target: [UInt8]?
     /// `restored` or `undone`.
     let verb: String
+    /// What else the summary in JSON has.
+    var more: [String: JSONValue] = [:]
 
     /// The keys that a summary has, done or foreseen.
     static func members(_ snapshot: SnapshotID, _ target: [UInt8]?, isDryRun: Bool) -> [String: JSONValue] {
@@ -53,7 +55,7 @@ struct RestoreSummary {
         members["deleted"] = .integer(Int64(report.deleted * done))
         members["errors"] = .integer(Int64(report.errorsTotal))
         members["duration_seconds"] = SnapshotJSON.seconds(report.duration)
-        output.message("summary", members)
+        output.message("summary", members.merging(more) { $1 })
     }
 
     private var text: String {
