@@ -54,7 +54,8 @@ END
 application() { bash "$control" "$1"; }
 mkfifo "$work/input"
 at_end 'application stop'
-is_running() { kill -0 "$(cat "$work/pid")" 2>/dev/null; }
+has_ended() { flock -n "$work/lock" true; }
+is_running() { exits 1 has_ended; }
 
 mkdir -p "$app"/{data/uploads/empty,data/graph,templates,logs,__pycache__,.cache}
 mkdir "$app/data/uploads"/{日本語,العربية,Ελληνικά,Русский,हिन्दी,'with space'}
@@ -218,7 +219,7 @@ cp "$work/after" "$work/new"
 : >"$work/hooks"
 check "undo of everything" quietly undo --yes
 check "hooks stopped the application" is "$(tr '\n' ',' <"$work/hooks")" "before_restore  ,after_restore  0,"
-check "its database is gone, and it runs no more" exits 1 is_running
+check "its database is gone, and it runs no more" has_ended
 check "undo leaves the broken state exactly" is_state "$app" "$work/broken"
 check "restore again" quietly restore good --yes
 check "that gives the same again" like "$work/new" "$work/after"
