@@ -49,10 +49,12 @@ package struct PostgresAddress: Sendable, Equatable {
 
     /// For messages: the database, and the host if one was named.
     package var text: String {
-        let value = { (key: String) in parameters.last { $0[0] == key }?[1] }
-        let port = value("port").map { ":\($0)" } ?? ""
-        let host = value("host").map { " at \($0)\(port)" } ?? value("service").map { " of the service \($0)" } ?? ""
-        return "database \(database)\(host)"
+        // With types: other modules offer literals of their own.
+        let value = { (key: String) -> String? in parameters.last { $0[0] == key }?[1] }
+        let port: String = value("port").map { (port: String) -> String in ":" + port } ?? ""
+        let host: String? = value("host").map { (host: String) -> String in " at " + host + port }
+        let service: String? = value("service").map { (service: String) -> String in " of the service " + service }
+        return "database " + database + (host ?? service ?? "")
     }
 
     // MARK: URIs

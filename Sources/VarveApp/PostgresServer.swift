@@ -14,8 +14,6 @@ package struct PostgresServer: Sendable {
     /// Seconds to wait for a connection unless the environment says otherwise.
     private static let connectTimeout = "30"
     private static let outputLimit = 64 << 20
-    /// What fits into a pipe that nobody reads yet.
-    private static let pipeSize = 60 << 10
 
     package init(_ address: PostgresAddress) { self.address = address }
 
@@ -49,15 +47,17 @@ package struct PostgresServer: Sendable {
         _ sql: String, database: String? = nil, progress: Progress? = nil
     ) throws(StoreError) -> String {
         let script = Array("SET standard_conforming_strings = on; SET search_path = pg_catalog;\n\(sql)".utf8)
-        guard script.count <= Self.pipeSize else { throw StoreError(.failed, "a query is too long for psql") }
         let feed = try PipeToProgram()
-        try script.withBytes { bytes throws(StoreError) in try feed.write(bytes) }
-        feed.closeWriter()
         var plan = plan("psql", Self.psqlArguments, database: database)
         plan.variables["PGCLIENTENCODING"] = "UTF8"
         plan.input = feed.reader
         plan.handsOutOutput = true
         let process = try start(plan)
+        feed.closeReader()
+        // What queries give is little beside what they are, so that psql never waits for a reader here; and if it ended
+        // early, it says why.
+        try? script.withBytes { bytes throws(StoreError) in try feed.write(bytes) }
+        feed.closeWriter()
         var bytes: [UInt8] = []
         while true {
             if progress?.isCancelled == true { process.cancel() }
