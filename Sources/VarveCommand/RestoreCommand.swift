@@ -74,6 +74,15 @@ struct RestoreCommand: Verb {
 
     static var jsonForm: Output.Form { .jsonLines }
 
+    /// The restore of a whole snapshot in place, as if it had been typed.
+    static func whole(_ id: SnapshotID) throws(StoreError) -> RestoreCommand {
+        do {
+            return try RestoreCommand.parse([id.hex])
+        } catch {
+            throw StoreError(.usage, RestoreCommand.message(for: error))
+        }
+    }
+
     /// How many changes are shown before the question.
     private static let shownChanges = 20
 
