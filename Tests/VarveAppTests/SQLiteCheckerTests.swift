@@ -144,7 +144,9 @@ struct SQLiteCheckerTests {
             + "INSERT INTO item SELECT x FROM n;")
         let progress = Progress()
         progress.cancel()
-        let error = #expect(throws: StoreError.self) { _ = try site.check([:], without: [], .everything, isInPlace: true, progress) }
+        let error = #expect(throws: StoreError.self) {
+            _ = try site.check([:], without: [], .everything, isInPlace: true, progress)
+        }
         #expect(error?.code == .interrupted)
     }
 }
