@@ -62,7 +62,8 @@ let package = Package(
             name: "VarveAppTests", dependencies: ["VarveApp", "Varve", "VarveFormat", "CSQLite", "CSys"],
             swiftSettings: strict),
         .testTarget(
-            name: "VarveCommandTests", dependencies: ["Varve", "VarveFormat", "CSQLite", "CSys"], swiftSettings: strict),
+            name: "VarveCommandTests", dependencies: ["Varve", "VarveFormat", "CSQLite", "CSys"],
+            swiftSettings: strict),
         // The protocol of sessions and collection as a model: it depends on nothing of the engine.
         .testTarget(name: "ModelTests", swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),

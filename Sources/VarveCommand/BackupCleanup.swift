@@ -32,14 +32,15 @@ struct BackupCleanup {
         }
     }
 
-    private let run: RetentionRun
+    private let retention: RetentionRun
     private let collecting: CollectOptions
 
     /// - Throws: `usage` for rules and settings that make no sense, or if there are none.
     init(_ retention: RetentionOptions, host: String, _ context: Context) throws(StoreError) {
         var filter = SnapshotFilter()
         filter.hosts = [host]
-        run = try RetentionRun(retention, filter, context)
+        let run = try RetentionRun(retention, filter, context)
+        self.retention = run
         guard !run.rules.isEmpty else {
             throw StoreError(
                 .usage, "there are no rules by which a cleanup could keep snapshots",
@@ -67,8 +68,8 @@ struct BackupCleanup {
         }
         var isApplied = false
         do throws(StoreError) {
-            let plan = try run.plan(repository, context)
-            try run.drop(plan, repository, context)
+            let plan = try retention.plan(repository, context)
+            try retention.drop(plan, repository, context)
             outcome.dropped = plan.dropped
             outcome.kept = plan.kept
             isApplied = true

@@ -46,9 +46,9 @@ struct BackupCommand: Verb {
         let input = try stream.input(command)
         var arguments = arguments
         if !stream.fromCommand { arguments.paths += command }
-        let cleanup = try cleanup(context)
+        let finally = try cleaning(context)
         let outcome = try arguments.save(input: input, context)
-        let cleaned = try cleanup?.run(after: outcome, context)
+        let cleaned = try finally?.run(after: outcome, context)
         BackupSummary(outcome.report, outcome.verified, cleaned).show(context.output)
         return ExitStatus.worst([outcome.status, cleaned?.status ?? .ok])
     }
@@ -56,7 +56,7 @@ struct BackupCommand: Verb {
     /// What is to be done afterwards; nil if nothing is.
     ///
     /// - Throws: `usage` before anything is saved if there are no rules, or rules and no cleanup.
-    private func cleanup(_ context: Context) throws(StoreError) -> BackupCleanup? {
+    private func cleaning(_ context: Context) throws(StoreError) -> BackupCleanup? {
         guard cleanup || context.configured.flag("backup.cleanup") else {
             guard !retention.isGiven else {
                 throw StoreError(

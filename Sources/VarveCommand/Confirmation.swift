@@ -14,9 +14,9 @@ enum Confirmation {
                 .refused, "\(question) needs a confirmation and there is no terminal to ask on",
                 remedy: "give --yes if you are sure, or --dry-run to see what it would do")
         }
-        context.output.prompt("\(question)? Type yes to go on: ")
         context.signals.asking(true)
         defer { context.signals.asking(false) }
+        context.output.prompt("\(question)? Type yes to go on: ")
         var answer: [UInt8] = []
         var byte: UInt8 = 0
         while answer.count < 64, sys_read(0, &byte, 1) == 1, byte != UInt8(ascii: "\n") { answer.append(byte) }

@@ -118,7 +118,12 @@ check "a terminal that was left in another state: all is as before" same "$work/
 for signal in TERM INT HUP; do
     fresh
     mkfifo "$work/fifo"
-    guarded "$app" -- sh -c "$breaks; echo \$\$ >'$work/child'; echo >'$work/fifo'; exec sleep 60" "$app" &
+    # The shell starts what runs in the background with SIGINT ignored, which the command would inherit.
+    python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])' "$varve" --no-progress guard "$app" -- \
+        sh -c "$breaks; echo \$\$ >'$work/child'; echo >'$work/fifo'; exec sleep 60" "$app" \
+        >"$work/out" 2>"$work/messages" &
     running=$!
     read -r _ <"$work/fifo"
     kill -$signal $running

@@ -157,7 +157,7 @@ struct DatabaseRestoreTests {
         let (program, _) = try prepare(rows: 3)
         let path = Array((program.directory + "/app/app.db").utf8)
         let descriptor = try Syscalls.open(path, flags: SYS_O_RDWR)
-        #expect(pwrite(descriptor, [UInt8](repeating: 0x55, count: 3_000), 3_000, 4_200) == 3_000)
+        #expect(pwrite(descriptor, [UInt8](repeating: 0x55, count: 3_000), 3_000, 4_096) == 3_000)
         _ = sys_close(descriptor)
         #expect(try program.run(["backup", "--no-sqlite", "app"]).status == 0)
         #expect(try program.run(["restore", "latest", "-t", "out"]).status == 0)
