@@ -6,7 +6,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build_packages=(libzstd-dev libb2-dev libsqlite3-dev)
 # Peers, attributes and tracing for the tests; what cannot be had is said, and the suite that needs it skips.
 test_packages=(acl attr libcap2-bin e2fsprogs strace rsync zstd openssl python3-zstandard python3-cryptography
-    sshfs openssh-server fuse3 valgrind binutils mariadb-server-core mariadb-client)
+    sshfs openssh-server fuse3 valgrind binutils sqlite3 postgresql mariadb-server-core mariadb-client)
 
 say() { printf '%s\n' "$*"; }
 
@@ -34,15 +34,24 @@ has_package() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null || true)" = installed ]
 }
 
+# Debian's package makes and starts a database cluster of its own unless this says otherwise.
+want_no_cluster() {
+    local file=/etc/postgresql-common/createcluster.conf
+    [ -e "$file" ] || { as_root mkdir -p "${file%/*}" && echo 'create_main_cluster = false' | as_root tee "$file"; }
+}
+
 install_packages() {
     local log status=0
     log=$(mktemp)
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" \
+    case " $* " in *" postgresql "*) want_no_cluster >"$log" 2>&1 || true ;; esac
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+        -o Dpkg::Options::=--force-confold "$@" \
         </dev/null >"$log" 2>&1 || status=$?
     if [ "$status" -ne 0 ]; then # the lists of a fresh machine are empty or old
         as_root apt-get update </dev/null >>"$log" 2>&1 || true
         status=0
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" \
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+        -o Dpkg::Options::=--force-confold "$@" \
             </dev/null >>"$log" 2>&1 || status=$?
     fi
     if [ "$status" -ne 0 ]; then tail -n 3 "$log" >&2; fi

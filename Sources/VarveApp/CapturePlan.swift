@@ -30,7 +30,7 @@ package struct CapturePlan: Sendable {
     ///   - options: what was asked for; its exclusions, those of the command line, are the strongest.
     ///   - exclusions: what the configuration leaves out of everything.
     ///   - staysOnFileSystem: what holds for components that do not say it.
-    /// - Throws: `usage` for a kind that cannot be captured, and for what cannot be captured as it is configured.
+    /// - Throws: `usage` for what cannot be captured as it is configured.
     package init(
         _ configuration: Configuration, _ components: [Configuration.Component], options: Archiver.Options,
         exclusions: Archiver.Exclusions, staysOnFileSystem: Bool, runner: HookRunner, progress: Progress,
@@ -48,14 +48,7 @@ package struct CapturePlan: Sendable {
         selected = Set(components.map(\.name))
         self.options.exclusions = Archiver.Exclusions()
         for component in components {
-            guard let source = ComponentSources.source(component.kind) else {
-                throw StoreError(
-                    .usage,
-                    "component \(component.name): this version of varve cannot capture the kind "
-                        + component.kind.rawValue,
-                    path: configuration.file, remedy: "choose other components with --only")
-            }
-            try source.add(component, to: &self)
+            try ComponentSources.source(component.kind).add(component, to: &self)
         }
     }
 
@@ -83,11 +76,20 @@ package struct CapturePlan: Sendable {
         var stream = Archiver.Stream(path: path, descriptor: -1) {}
         stream.failsAlone = true
         connect(running, &stream)
-        var engine = Archiver.Component(record: Self.record(component, [path]))
-        engine.paths = [path]
-        options.streams.append(stream)
+        addStreams(component, [stream])
+    }
+
+    /// Adds streams that are a component.
+    mutating func addStreams(_ component: Configuration.Component, _ streams: [Archiver.Stream]) {
+        let paths = streams.map(\.path)
+        var engine = Archiver.Component(record: Self.record(component, paths))
+        engine.paths = paths
+        options.streams += streams
         options.components.append(engine)
     }
+
+    /// Where commands of the configuration run.
+    var directory: [UInt8] { configuration.directory }
 
     private static func record(_ component: Configuration.Component, _ paths: [[UInt8]]) -> [String: JSONValue] {
         [
@@ -109,9 +111,11 @@ package struct CapturePlan: Sendable {
         result.largerThan = optionExclusions.largerThan ?? result.largerThan ?? exclusions.largerThan
         for other in configuration.components where !selected.contains(other.name) {
             for path in other.paths where component.paths.contains(where: { Self.lies(path, in: $0) }) {
-                let pattern = try PathRule(
-                    ExactPattern.text(path), origin: .option("component \(other.name)"))
-                result.rules.append(pattern)
+                for name in other.kind == .sqlite ? SQLiteSource.names(path) : [path] {
+                    let pattern = try PathRule(
+                        ExactPattern.text(name), origin: .option("component \(other.name)"))
+                    result.rules.append(pattern)
+                }
             }
         }
         return result

@@ -11,17 +11,15 @@ package protocol ComponentSource: Sendable {
 
 /// Which kinds this program can capture.
 package enum ComponentSources {
-    /// What captures a kind; nil for a kind that is configured already but not captured yet.
-    package static func source(_ kind: ComponentKind) -> (any ComponentSource)? {
+    /// What captures a kind.
+    package static func source(_ kind: ComponentKind) -> any ComponentSource {
         switch kind {
         case .files, .sqlite: FilesSource()
         case .directoryDatabase: DirectoryDatabaseSource()
         case .command: CommandOutputSource()
-        case .postgres: nil
+        case .postgres: PostgresSource()
         }
     }
-
-    package static func isSupported(_ kind: ComponentKind) -> Bool { source(kind) != nil }
 }
 
 /// Files and directories as they are, and SQLite databases, whose content `SQLiteSource` supplies.
@@ -40,6 +38,41 @@ struct DirectoryDatabaseSource: ComponentSource {
             engine.prepare = { () throws(StoreError) in try stillness.begin() }
             engine.release = { stillness.end() }
         }
+    }
+}
+
+/// A PostgreSQL database, dumped. If pg_dump fails, the snapshot is made without it and says so.
+package struct PostgresSource: ComponentSource {
+    package func add(_ component: Configuration.Component, to plan: inout CapturePlan) throws(StoreError) {
+        var server = try Self.server(component)
+        server.directory = plan.directory
+        var dump = PostgresDump.Plan(name: component.name, server: server)
+        dump.isCustom = component.values["format"] == "custom"
+        dump.savesGlobals = component.values["globals"] != "false"
+        if let seconds = component.values["busy_timeout"].flatMap({ try? DurationText.parse($0) }) {
+            dump.lockTimeout = seconds
+        }
+        plan.addStreams(component, PostgresDump(dump, plan.running).streams)
+    }
+
+    /// The server of a component.
+    ///
+    /// - Throws: `usage` for a URI that makes no sense.
+    private static func server(_ component: Configuration.Component) throws(StoreError) -> PostgresServer {
+        let address = try PostgresAddress(component.values["database"] ?? "", service: component.values["service"])
+        return PostgresServer(address)
+    }
+
+    /// The server and database that a component of a snapshot goes to: what the configuration says of it, else the
+    /// recorded name where the environment of libpq leads to.
+    package static func server(
+        _ name: String, _ database: String, in configuration: Configuration?
+    ) throws(StoreError) -> PostgresServer {
+        let component = configuration?.components.first { $0.name == name && $0.kind == .postgres }
+        guard let configuration, let component else { return PostgresServer(PostgresAddress(name: database)) }
+        var server = try server(component)
+        server.directory = configuration.directory
+        return server
     }
 }
 

@@ -57,11 +57,10 @@ enum ConfigurationChecks {
             let kinds = key.kinds.map(\.rawValue).joined(separator: " and ")
             reader.add("\(path).\(key.name)", "does not belong to kind \(word)", "it is for \(kinds); take it out")
         }
-        let isPlugged = ComponentSources.isSupported(kind)
-        if !isPlugged {
-            reader.add(
-                "\(path).kind", "this version of varve cannot capture the kind \(word) yet",
-                "use kind = \"command\" with its dump program, or take the component out")
+        if kind == .postgres, let text = table.values["database"], !reader.hasMistake("\(path).database") {
+            do throws(StoreError) {
+                _ = try PostgresAddress(text)
+            } catch { reader.add("\(path).database", error.message, error.remedy ?? "correct it") }
         }
         required(kind, table, &reader)
         if table.values["validate_policy"] != nil, table.values["validate"] == nil {

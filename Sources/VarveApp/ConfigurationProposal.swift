@@ -4,17 +4,17 @@ import Varve
 package struct ConfigurationProposal {
     private let survey: ApplicationSurvey
     private let repository: String
-    private let keyFile: String?
+    private let secrets: [(key: String, value: String)]
     private var lines: [String] = []
     private var names: Set<String> = []
 
     /// - Parameters:
     ///   - repository: as it is to stand in the file.
-    ///   - keyFile: as it is to stand in the file; nil for a password.
-    package init(_ survey: ApplicationSurvey, repository: String, keyFile: String?) {
+    ///   - secrets: where the password and the key come from, by the keys of the file.
+    package init(_ survey: ApplicationSurvey, repository: String, secrets: [(key: String, value: String)]) {
         self.survey = survey
         self.repository = repository
-        self.keyFile = keyFile
+        self.secrets = secrets
     }
 
     /// The text of the file.
@@ -30,9 +30,8 @@ package struct ConfigurationProposal {
             "# varve config check. docs/CONFIGURATION.md explains every key. Relative paths start here.", "",
             "repository = \(Self.quoted(repository))",
         ]
-        if let keyFile {
-            lines.append("key_file = \(Self.quoted(keyFile))")
-        } else {
+        lines += secrets.map { "\($0.key) = \(Self.quoted($0.value))" }
+        if secrets.isEmpty {
             lines.append("# key_file = \"/etc/varve.key\"          # or password_file, or password_command")
         }
         writeGeneral()
@@ -83,13 +82,7 @@ package struct ConfigurationProposal {
     private mutating func writePostgres() {
         guard let hint = survey.postgresHint else { return }
         lines += ["", "# \(Self.quoted(hint) ?? "A file") names a PostgreSQL server. Give the name of its database:"]
-        if ComponentSources.isSupported(.postgres) {
-            component(unique("postgres"), "postgres", "database", ["database = \"app\""], isComment: true)
-        } else {
-            component(
-                unique("postgres"), "command", "database",
-                ["command = \"pg_dump --no-sync app\"", "filename = \"app.sql\""], isComment: true)
-        }
+        component(unique("postgres"), "postgres", "database", ["database = \"app\""], isComment: true)
     }
 
     private mutating func writeJobs() {

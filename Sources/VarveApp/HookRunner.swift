@@ -71,9 +71,15 @@ package struct HookRunner: Sendable {
         plan.handsOutOutput = true
         let process = try start(plan, name)
         var bytes: [UInt8] = []
+        var hasEnded = false
         while true {
             if progress?.isCancelled == true { process.cancel() }
-            guard sys_wait_readable(process.output, 50) > 0 else { continue }
+            guard sys_wait_readable(process.output, 50) > 0 else {
+                // What it left running may keep its output open for good.
+                if hasEnded { break }
+                hasEnded = process.hasEnded
+                continue
+            }
             let part = try DescriptorReader.read(process.output, atMost: 64 << 10)
             if part.isEmpty { break }
             bytes += part

@@ -108,7 +108,8 @@ package struct RepositoryStatus: Sendable {
             add(.stale, "the newest snapshot of \(name) is \(Self.words(source.age)) old")
         }
         if source.count < demands.minCount {
-            add(.few, "there are \(source.count) of at least \(demands.minCount) snapshots of \(name)")
+            let verb = source.count == 1 ? "is" : "are"
+            add(.few, "there \(verb) \(source.count) of at least \(demands.minCount) snapshots of \(name)")
         }
         if ["damaged", "incomplete"].contains(source.newest.status) {
             add(.damaged, "the newest snapshot of \(name) is \(source.newest.status)")
@@ -117,7 +118,8 @@ package struct RepositoryStatus: Sendable {
             add(.unproven, "the last drill of the newest snapshot of \(name) failed")
         }
         if manifest.state == .partial {
-            add(.partial, "\(manifest.errorsTotal) paths are missing from the newest snapshot of \(name)")
+            let missing = manifest.errorsTotal == 1 ? "1 path is" : "\(manifest.errorsTotal) paths are"
+            add(.partial, "\(missing) missing from the newest snapshot of \(name)")
         }
         // A clock that is off by minutes is no news.
         if source.age < -300 { add(.future, "the newest snapshot of \(name) is from the future") }
@@ -156,7 +158,7 @@ extension RepositoryStatus.Source {
 
     /// The job, or the paths, and the host.
     fileprivate var name: String {
-        let what = job ?? paths.map { String(decoding: $0, as: UTF8.self) }.joined(separator: " ")
+        let what = job ?? SourcePaths.summary(paths) { String(decoding: $0, as: UTF8.self) }
         return "\(what) on \(host)"
     }
 }

@@ -141,8 +141,8 @@ final class SQLiteContent: ProvidedContent {
         guard let held else { return }
         let seconds = Double(held.components.seconds) + Double(held.components.attoseconds) / 1e18
         statement.description["locked_seconds"] = .number((seconds * 1e6).rounded() / 1e6)
-        guard source.isRequired || seconds >= 1 else { return }
         let milliseconds = Int((seconds * 1e3).rounded())
+        guard milliseconds >= (source.isRequired ? 1 : 1_000) else { return }
         statement.notices.append(
             "writers of \(String(decoding: source.file.path, as: UTF8.self)) had to wait for \(milliseconds) ms")
     }

@@ -69,6 +69,11 @@ package struct SQLiteSource: ContentProvider {
         }
     }
 
+    /// A database and the files that SQLite keeps beside it.
+    package static func names(_ path: [UInt8]) -> [[UInt8]] {
+        [path] + ["-wal", "-shm", "-journal"].map { path + $0.utf8 }
+    }
+
     /// The databases that were asked for, as components of the application.
     package static func components(_ paths: [[UInt8]]) -> [Archiver.Component] {
         paths.map { path in

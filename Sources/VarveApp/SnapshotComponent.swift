@@ -53,7 +53,10 @@ package struct SnapshotComponent: Sendable {
         var rules: [(path: [UInt8], rule: PathRule)] = []
         for component in all {
             let isChosen = names.contains(component.name)
-            for path in component.paths where path.count > 1 {
+            // What SQLite keeps beside a database goes where that goes.
+            let isDatabase = component.kind == ComponentKind.sqlite.rawValue && !isChosen
+            let paths = isDatabase ? component.paths.flatMap(SQLiteSource.names) : component.paths
+            for path in paths where path.count > 1 {
                 let rule = try PathRule(
                     ExactPattern.text(path), origin: .option("--only"), action: isChosen ? .forceInclude : .exclude)
                 rules.append((path, rule))

@@ -19,6 +19,21 @@ package enum SourcePaths {
         return [slash] + parts.joined(separator: [slash])
     }
 
+    /// Paths for people, who need not see those that lie in others, and see no more than three.
+    ///
+    /// - Parameter show: how one is shown.
+    package static func summary(_ paths: [[UInt8]], _ show: ([UInt8]) -> String) -> String {
+        let slash = UInt8(ascii: "/")
+        let outermost = paths.filter { path in
+            !paths.contains { $0 != path && path.starts(with: $0.last == slash ? $0 : $0 + [slash]) }
+        }
+        let shown = outermost.count > limit ? outermost.prefix(limit - 1) : outermost[...]
+        let more = outermost.count > shown.count ? ["and \(outermost.count - shown.count) more"] : []
+        return (shown.map(show) + more).joined(separator: " ")
+    }
+
+    private static let limit = 3
+
     /// Paths in the order given, without those that stand there twice.
     package static func unique(_ paths: [[UInt8]]) -> [[UInt8]] {
         var seen: Set<[UInt8]> = []

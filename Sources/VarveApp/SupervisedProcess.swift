@@ -18,6 +18,10 @@ package final class SupervisedProcess: Sendable {
         package var timeout: Int64?
         /// Seconds between asking it to end and ending it.
         package var patience: Int64 = 5
+        /// Its standard input, which stays the caller's; nil for nothing.
+        package var input: Int32?
+        /// Its standard output, which stays the caller's; nil for what the next one says.
+        package var outputTo: Int32?
         /// Its standard output can be read from `output`; otherwise it is kept like its messages.
         package var handsOutOutput = false
 
@@ -72,12 +76,13 @@ package final class SupervisedProcess: Sendable {
             for end in said { _ = sys_close(end) }
             throw StoreError(.failed, "no pipe could be made")
         }
-        let ends = (said[1], plan.handsOutOutput ? written[1] : said[1])
+        let input = plan.input ?? null
+        let ends = (said[1], plan.outputTo ?? (plan.handsOutOutput ? written[1] : said[1]))
         var started: Int32 = 0
         let result = CStrings.with(plan.arguments) { arguments in
             CStrings.with(Self.environment(plan.variables)) { environment in
                 CStrings.with([plan.directory ?? [UInt8(ascii: ".")]]) { directory in
-                    sys_spawn_group(arguments, environment, directory[0], null, ends.1, ends.0, &started)
+                    sys_spawn_group(arguments, environment, directory[0], input, ends.1, ends.0, &started)
                 }
             }
         }
@@ -102,6 +107,9 @@ package final class SupervisedProcess: Sendable {
     }
 
     deinit { if output >= 0 { _ = sys_close(output) } }
+
+    /// Whether the program has ended, whatever it left running.
+    var hasEnded: Bool { state.peek { $0.outcome != nil } }
 
     /// Ends the program and everything that it started.
     package func cancel() { state.withLock { $0.isCancelled = true } }

@@ -37,7 +37,7 @@ struct BackupArguments: ParsableArguments {
         options.paths = try sources.paths(paths, usesInput: readsInput, context)
         let databases = try sources.databases(context)
         var chosen: ChoiceOptions.Choice?
-        if options.paths.isEmpty, input == nil, databases.isEmpty {
+        if options.paths.isEmpty, input == nil, databases.isEmpty, sources.postgres.isEmpty {
             chosen = try choice.choice(context)
             guard chosen != nil else {
                 throw StoreError(
@@ -62,10 +62,24 @@ struct BackupArguments: ParsableArguments {
             }
             return try finish(try capture(input, &options, repository, context), .ok, repository, context)
         } catch {
-            guard error.code == .interrupted else { throw error }
-            throw StoreError(
+            throw Self.explained(error)
+        }
+    }
+
+    /// What to do about a backup that had to stop.
+    private static func explained(_ error: StoreError) -> StoreError {
+        switch error.code {
+        case .interrupted:
+            StoreError(
                 .interrupted, error.message,
                 remedy: "what was saved so far is kept: the next backup goes on from there")
+        // Files of the repository have no absolute path.
+        case .noSpace where error.path?.first != UInt8(ascii: "/"):
+            StoreError(
+                .noSpace, error.message, path: error.path,
+                remedy: "free some space or inodes, then run it again; varve gc frees what deleted and unfinished "
+                    + "backups take", errno: error.errno)
+        default: error
         }
     }
 
@@ -97,14 +111,20 @@ struct BackupArguments: ParsableArguments {
     private func capture(
         _ input: StreamOptions.Input?, _ options: inout Archiver.Options, _ repository: Repository, _ context: Context
     ) throws(StoreError) -> ArchiveReport {
+        let running = RunningCommands()
         let process = try input?.start(into: &options)
+        try sources.addPostgres(to: &options, running)
         let settings = options
+        let stop: @Sendable () -> Void = {
+            process?.terminate()
+            running.stop()
+        }
         do throws(StoreError) {
-            return try context.withProgress(onStop: { process?.terminate() }) { progress throws(StoreError) in
+            return try context.withProgress(onStop: stop) { progress throws(StoreError) in
                 try Archiver(repository: repository, options: settings, progress: progress).run()
             }
         } catch {
-            process?.terminate()
+            stop()
             throw error
         }
     }

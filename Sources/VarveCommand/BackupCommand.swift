@@ -27,8 +27,9 @@ struct BackupCommand: Verb {
               varve backup --quick -x /home
               varve backup --sqlite /srv/app/app.db /srv/app/uploads
               varve backup --verify --cleanup --keep-daily 7 --keep-weekly 4 /srv
-              pg_dump app | varve backup --stdin --stdin-filename app.sql
-              varve backup --from-command --filename app.sql -- pg_dump app
+              varve backup --postgres app /srv/app/uploads
+              mysqldump app | varve backup --stdin --stdin-filename app.sql
+              varve backup --from-command --filename app.sql -- mysqldump app
             """, aliases: ["create"])
 
     @OptionGroup var arguments: BackupArguments

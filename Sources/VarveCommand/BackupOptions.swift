@@ -14,6 +14,9 @@ struct SourceOptions: ParsableArguments {
     var filesFrom0: [String] = []
     @Option(help: ArgumentHelp("A SQLite database, in one state and checked; may be repeated.", valueName: "file"))
     var sqlite: [String] = []
+    @Option(help: ArgumentHelp(
+        "A PostgreSQL database, by its name or URI; may be repeated.", valueName: "database"))
+    var postgres: [String] = []
     @Flag(help: "Copy SQLite databases found in directories byte by byte, even while they are written.")
     var noSqlite = false
 
@@ -66,6 +69,21 @@ struct SourceOptions: ParsableArguments {
         if options.paths.isEmpty, options.streams.isEmpty { options.type = "database" }
         options.paths = SourcePaths.unique(options.paths + databases)
         options.components += SQLiteSource.components(databases)
+    }
+
+    /// Adds PostgreSQL databases of the command line to a capture.
+    func addPostgres(to options: inout Archiver.Options, _ running: RunningCommands) throws(StoreError) {
+        guard !postgres.isEmpty else { return }
+        if options.paths.isEmpty, options.streams.isEmpty { options.type = "database" }
+        var names: Set<String> = []
+        for text in postgres {
+            let server = PostgresServer(try PostgresAddress(text))
+            let name = PostgresDump.componentName(server.address.database, taken: names)
+            names.insert(name)
+            let streams = PostgresDump(PostgresDump.Plan(name: name, server: server), running).streams
+            options.streams += streams
+            options.components.append(PostgresDump.component(name, streams))
+        }
     }
 
     /// Lets databases be captured in one state, and looks whether those that were asked for can be had.

@@ -62,9 +62,9 @@ struct InitCommand: Verb {
                 let (key, isNew) = try Passwords.readOrMakeKeyFile(keyFile)
                 options.secret = .keyFile(key)
                 if isNew { madeKeyFile = keyFile }
-                if let password { second = .password(try Passwords.read(password)) }
+                if let password { second = .password(try context.passwords.read(password)) }
             } else if let password {
-                options.secret = .password(try Passwords.read(password))
+                options.secret = .password(try context.passwords.read(password))
             } else {
                 let question = "Password for the new repository: "
                 options.secret = .password(try context.passwords.ask(question, twice: true))

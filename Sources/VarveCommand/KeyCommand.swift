@@ -22,8 +22,8 @@ struct NewKeyOptions: ParsableArguments {
         if newPasswordFile != nil, newPasswordCommand != nil {
             throw StoreError(.usage, "two new passwords were given", remedy: "give one")
         }
-        if let newPasswordFile { return .password(try Passwords.read(.passwordFile(newPasswordFile))) }
-        if let newPasswordCommand { return .password(try Passwords.read(.passwordCommand(newPasswordCommand))) }
+        if let newPasswordFile { return .password(try context.passwords.read(.passwordFile(newPasswordFile))) }
+        if let newPasswordCommand { return .password(try context.passwords.read(.passwordCommand(newPasswordCommand))) }
         return .password(try context.passwords.ask("New password: ", twice: true))
     }
 }

@@ -69,6 +69,10 @@ struct ListCommand: Verb {
             .init(title: "STATUS"), .init(title: "FILES", alignment: .right), .init(title: "SIZE", alignment: .right),
             .init(title: "STORED", alignment: .right), .init(title: "HOST"), .init(title: "NAME"),
         ]
+        let showsTypes = snapshots.contains { $0.manifest.type.map { $0 != "full" } ?? false }
+        if showsTypes { columns.append(.init(title: "TYPE")) }
+        let showsJobs = snapshots.contains { $0.manifest.job != nil }
+        if showsJobs { columns.append(.init(title: "JOB")) }
         if showsDeletion { columns += [.init(title: "DELETED"), .init(title: "REASON")] }
         if showsProtection { columns.append(.init(title: "KEPT")) }
         if showsDrills { columns.append(.init(title: "PROVEN")) }
@@ -84,6 +88,8 @@ struct ListCommand: Verb {
                 HumanText.size(manifest.bytes.total), HumanText.size(manifest.bytes.stored),
                 output.safe(manifest.host), output.safe(manifest.name ?? "-"),
             ]
+            if showsTypes { cells.append(output.safe(manifest.type ?? "-")) }
+            if showsJobs { cells.append(output.safe(manifest.job ?? "-")) }
             if showsDeletion {
                 let deletion = snapshot.deletion
                 cells += [deletion.map { LocalTime.text($0.time) } ?? "-", output.safe(deletion?.reason ?? "-")]
@@ -94,7 +100,7 @@ struct ListCommand: Verb {
             if showsTags {
                 cells.append(snapshot.tags.isEmpty ? "-" : output.safe(snapshot.tags.joined(separator: ",")))
             }
-            table.add(cells + [manifest.paths.map(output.show).joined(separator: " ")])
+            table.add(cells + [SourcePaths.summary(manifest.paths, output.show)])
         }
         return table
     }

@@ -32,7 +32,7 @@ enum NamedSnapshots {
         for snapshot in snapshots {
             let manifest = snapshot.manifest
             let name = manifest.name.map { "  " + output.safe($0) } ?? ""
-            let paths = manifest.paths.map(output.show).joined(separator: " ")
+            let paths = SourcePaths.summary(manifest.paths, output.show)
             let host = output.safe(manifest.host)
             output.note("  \(snapshot.id.hex.prefix(12))  \(LocalTime.text(manifest.time))  \(host)\(name)  \(paths)")
         }

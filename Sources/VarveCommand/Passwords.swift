@@ -48,25 +48,30 @@ struct Passwords {
         let (password, keyFile) = try sources()
         var secrets: [RepositorySecret] = []
         if let keyFile { secrets.append(.keyFile(try Self.readKeyFile(keyFile))) }
-        if let password { secrets.append(.password(try Self.read(password))) }
+        if let password { secrets.append(.password(try read(password))) }
         return secrets
     }
 
     // MARK: passwords
 
     /// The password of a source: its first line, without the line feed.
-    static func read(_ source: Source) throws(StoreError) -> SecretBytes {
+    func read(_ source: Source) throws(StoreError) -> SecretBytes {
         switch source {
         case .password(let text):
-            return try password(from: ArgumentBytes.bytes(text), "VARVE_PASSWORD")
+            return try Self.password(from: ArgumentBytes.bytes(text), "VARVE_PASSWORD")
         case .passwordFile(let file):
             let path = ArgumentBytes.bytes(file)
-            return try password(from: try DescriptorReader.readFile(path, limit: passwordLimit), file)
+            return try Self.password(from: try DescriptorReader.readFile(path, limit: Self.passwordLimit), file)
         case .passwordCommand(let command):
             let arguments = ["/bin/sh", "-c", command].map(ArgumentBytes.bytes)
             do throws(StoreError) {
-                let process = try ChildProcess(arguments)
-                return try password(from: try process.readAll(limit: passwordLimit), "the password command")
+                // It is in the group of this process, so that it can ask on the terminal: a signal has to end it too.
+                let running = RunningCommand()
+                signals.setRestore { running.end() }
+                defer { signals.setRestore(nil) }
+                let process = try running.start(arguments)
+                return try Self.password(
+                    from: try process.readAll(limit: Self.passwordLimit), "the password command")
             } catch {
                 throw StoreError(error.code, "the password command failed: \(error.message)", remedy: error.remedy)
             }
@@ -139,6 +144,21 @@ struct Passwords {
         try Syscalls.check(sys_fsync(descriptor), "write the key file", path)
         return (SecretBytes(taking: &bytes), true)
     }
+}
+
+/// A command that a signal ends, whenever it comes.
+private final class RunningCommand: Sendable {
+    private let process = Mutex<ChildProcess?>(nil)
+
+    func start(_ arguments: [[UInt8]]) throws(StoreError) -> ChildProcess {
+        try process.withLock { (process) throws(StoreError) in
+            let started = try ChildProcess(arguments)
+            process = started
+            return started
+        }
+    }
+
+    func end() { process.withLock { $0?.terminate() } }
 }
 
 /// The terminal of the process, asked for a password without echo. A signal restores it.

@@ -12,7 +12,7 @@ enum Proposal {
         let survey = try ApplicationSurvey(directory)
         let text = ConfigurationProposal(
             survey, repository: try repository(directory, context),
-            keyFile: try context.environment[.keyFile].map { key throws(StoreError) in try path(key, context) }
+            secrets: try secrets(context)
         ).text()
         if survey.isCut {
             context.output.warning("the directory holds more than was looked at: some of it may be missing here")
@@ -37,6 +37,19 @@ enum Proposal {
         if let named = context.settings.repository { return try path(named, context) }
         let name = directory.split(separator: UInt8(ascii: "/")).last ?? []
         return "../\(String(decoding: name, as: UTF8.self))-backup"
+    }
+
+    /// Where options and variables say that the password and the key come from; a password itself is not written down.
+    private static func secrets(_ context: Context) throws(StoreError) -> [(key: String, value: String)] {
+        let (password, keyFile) = try context.passwords.sources()
+        var secrets: [(key: String, value: String)] = []
+        if let keyFile { secrets.append(("key_file", try path(keyFile, context))) }
+        switch password {
+        case .passwordFile(let file): secrets.append(("password_file", try path(file, context)))
+        case .passwordCommand(let line): secrets.append(("password_command", line))
+        case .password, nil: break
+        }
+        return secrets
     }
 
     private static func path(_ text: String, _ context: Context) throws(StoreError) -> String {

@@ -94,9 +94,17 @@ struct RestoreCommand: Verb {
         let snapshot = try lookup.find(reference, nearest: nearest)
         let evidence = DeletionEvidence.show(lookup.list, context.output)
         try checkState(snapshot, context.output)
-        try choose(snapshot, &options, context.output)
+        let chosen = try choose(snapshot, &options, context.output)
         if !noVerify { options.checker = SQLiteChecker(snapshot.manifest.databases, .described) }
         let settings = options
+        let hooks = RestoreHooks(snapshot.id, snapshot, isInPlace: target == nil, context)
+        var exchange = PostgresRestore.Options()
+        exchange.savesOld = !noSafety
+        let targets = try DatabaseRestore.targets(chosen, snapshot, context)
+        let isReal = !targets.isEmpty && !context.settings.isDryRun
+        let databases = DatabaseRestore(
+            repository, snapshot, targets, exchange,
+            memory: isReal ? try PostgresMemory(context.environment.stateDirectory) : nil, context)
         let asks = (target == nil || delete) && !context.settings.isDryRun
         if asks || context.settings.isDryRun {
             let plan = try context.withProgress { progress throws(StoreError) in
@@ -106,6 +114,7 @@ struct RestoreCommand: Verb {
                 if context.settings.isDryRun { planSummary(plan, snapshot, options, context.output) }
             } else {
                 showPlan(plan, context.output)
+                databases.showPlan()
             }
             if context.settings.isDryRun { return ExitStatus.worst([plan.failing > 0 ? .partial : .ok, evidence]) }
         }
@@ -113,37 +122,49 @@ struct RestoreCommand: Verb {
             let place = options.target.map(context.output.show) ?? "the recorded paths"
             try Confirmation.ask("Restoring over \(place)", context)
         }
-        let hooks = RestoreHooks(snapshot, target == nil, context)
-        let report = try context.withProgress { progress throws(StoreError) in
-            try hooks.around(progress) { () throws(StoreError) in
-                try Restorer(repository: repository, snapshot: snapshot, options: settings, progress: progress).run()
+        let report = try context.withProgress(onStop: { databases.stop() }) { progress throws(StoreError) in
+            try databases.run(progress, settings, stopsLater: hooks.stops) { settings throws(StoreError) in
+                try hooks.around(progress) { () throws(StoreError) in
+                    try Restorer(repository: repository, snapshot: snapshot, options: settings, progress: progress)
+                        .run()
+                }
             }
         }
-        let summary = RestoreSummary(report: report, snapshot: snapshot.id, target: options.target, verb: "restored")
-        return ExitStatus.worst([summary.show(context.output), evidence, hooks.status])
+        var summary = RestoreSummary(report: report, snapshot: snapshot.id, target: options.target, verb: "restored")
+        summary.more = databases.show("restored")
+        return ExitStatus.worst([summary.show(context.output), evidence, hooks.status, databases.status])
     }
 
     /// Narrows the restore to components, where that was asked for. What commands wrote has no place in a machine.
+    ///
+    /// - Returns: components of which more than files is restored.
     private func choose(
         _ snapshot: Snapshot, _ options: inout Restorer.Options, _ output: Output
-    ) throws(StoreError) {
+    ) throws(StoreError) -> [SnapshotComponent] {
         let all = SnapshotComponent.all(snapshot.manifest)
+        var chosen = all
         if !only.isEmpty || type != nil {
             guard options.subpath == nil, include.isEmpty else {
                 let other = options.subpath == nil ? "--include" : "a path in the snapshot"
                 throw StoreError(.usage, "--only and --type cannot be combined with \(other)", remedy: "give one")
             }
-            let chosen = try SnapshotComponent.chosen(only, type: type, from: all)
+            chosen = try SnapshotComponent.chosen(only, type: type, from: all)
             options.includesOnly = true
             options.rules = try SnapshotComponent.rules(chosen, of: all) + options.rules
         }
-        let streams = all.filter { $0.kind == "command" }
-        guard target == nil, options.subpath == nil, !streams.isEmpty else { return }
+        let isWhole = target == nil && options.subpath == nil
+        let streams = chosen.filter { $0.kind == ComponentKind.command.rawValue }
+        let databases = chosen.filter { $0.kind == ComponentKind.postgres.rawValue }
+        guard isWhole, !streams.isEmpty || !databases.isEmpty else { return [] }
         options.rules.append(
             try PathRule(ExactPattern.text(CapturePlan.streamRoot), origin: .option("restore in place")))
-        let names = streams.map(\.name).joined(separator: ", ")
-        output.warning(
-            output.safe("the output of commands (\(names)) has no place to be restored to: use --target or varve cat"))
+        if !streams.isEmpty {
+            let names = streams.map(\.name).joined(separator: ", ")
+            output.warning(
+                output.safe(
+                    "the output of commands (\(names)) has no place to be restored to: use --target or varve cat"))
+        }
+        return include.isEmpty ? databases : []
     }
 
     private func options(_ reference: SnapshotReference, _ context: Context) throws(StoreError) -> Restorer.Options {

@@ -9,23 +9,28 @@ final class RestoreHooks: Sendable {
     private let context: Context
     private let result = Mutex(ExitStatus.ok)
 
-    init(_ snapshot: Snapshot, _ isInPlace: Bool, _ context: Context) {
+    /// - Parameter snapshot: what is restored, or whose restore is undone; nil if it is not there any more.
+    init(_ id: SnapshotID, _ snapshot: Snapshot?, isInPlace: Bool, _ context: Context) {
         self.context = context
+        let manifest = snapshot?.manifest
         guard isInPlace, let configuration = context.configured.configuration else {
             runner = nil
             return
         }
-        let job = snapshot.manifest.job.flatMap { name in configuration.jobs.first { $0.name == name } }
+        let job = manifest?.job.flatMap { name in configuration.jobs.first { $0.name == name } }
         let hooks = job.flatMap { $0.hooks.isEmpty ? nil : $0.hooks } ?? context.configured.table("hooks")
         runner = HookRunner(
             hooks: hooks, directory: configuration.directory,
             variables: [
                 "VARVE_CONFIG": String(decoding: configuration.file, as: UTF8.self),
-                "VARVE_REPOSITORY": context.settings.repository ?? "", "VARVE_JOB": snapshot.manifest.job ?? "",
-                "VARVE_TYPE": snapshot.manifest.type ?? "", "VARVE_SNAPSHOT_ID": snapshot.id.hex,
-                "VARVE_COMPONENTS": SnapshotComponent.all(snapshot.manifest).map(\.name).joined(separator: " "),
+                "VARVE_REPOSITORY": context.settings.repository ?? "", "VARVE_JOB": manifest?.job ?? "",
+                "VARVE_TYPE": manifest?.type ?? "", "VARVE_SNAPSHOT_ID": id.hex,
+                "VARVE_COMPONENTS": manifest.map { SnapshotComponent.all($0).map(\.name).joined(separator: " ") } ?? "",
             ])
     }
+
+    /// Whether a hook stops the application.
+    var stops: Bool { runner?.has(.beforeRestore) ?? false }
 
     /// What the hooks add to the status of the restore.
     var status: ExitStatus { result.withLock { $0 } }
@@ -41,7 +46,8 @@ final class RestoreHooks: Sendable {
         do throws(StoreError) {
             show(try runner.run(.beforeRestore, progress: progress), "before_restore")
             let report = try restore()
-            end(runner, report.errorsTotal > 0 ? .partial : .ok, "some entries could not be restored")
+            let what = report.isAbandoned ? "nothing was restored" : "some entries could not be restored"
+            end(runner, RestoreSummary.status(report), report.errors.first.map { "\(what): \($0.message)" } ?? what)
             return report
         } catch {
             end(runner, context.signals.status ?? ExitStatus(error.code), error.message)

@@ -8,6 +8,8 @@ struct RestoreSummary {
     let target: [UInt8]?
     /// `restored` or `undone`.
     let verb: String
+    /// What else the summary in JSON has.
+    var more: [String: JSONValue] = [:]
 
     /// The keys that a summary has, done or foreseen.
     static func members(_ snapshot: SnapshotID, _ target: [UInt8]?, isDryRun: Bool) -> [String: JSONValue] {
@@ -35,6 +37,11 @@ struct RestoreSummary {
             output.warning("nothing was changed; --allow-partial restores what can be restored")
         }
         if output.isJSON { showJSON(output) } else { output.summary(text) }
+        return Self.status(report)
+    }
+
+    /// The status that a restore stands for.
+    static func status(_ report: RestoreReport) -> ExitStatus {
         if report.damagedTotal > 0 { return .damage }
         if report.isAbandoned { return .failed }
         return report.errorsTotal > 0 ? .partial : .ok
@@ -53,7 +60,7 @@ struct RestoreSummary {
         members["deleted"] = .integer(Int64(report.deleted * done))
         members["errors"] = .integer(Int64(report.errorsTotal))
         members["duration_seconds"] = SnapshotJSON.seconds(report.duration)
-        output.message("summary", members)
+        output.message("summary", members.merging(more) { $1 })
     }
 
     /// What to do about a database that is not what it was.

@@ -26,7 +26,7 @@ struct RetentionView {
         if let host = key.host { parts.append(output.safe(host)) }
         if let job = key.job, !job.isEmpty { parts.append("job " + output.safe(job)) }
         if let tags = key.tags, !tags.isEmpty { parts.append("tags " + output.safe(tags.joined(separator: " "))) }
-        if let paths = key.paths, !paths.isEmpty { parts.append(paths.map(output.show).joined(separator: " ")) }
+        if let paths = key.paths, !paths.isEmpty { parts.append(SourcePaths.summary(paths, output.show)) }
         return parts.isEmpty ? "all snapshots" : parts.joined(separator: ", ")
     }
 

@@ -90,7 +90,7 @@ struct StatusCommand: Verb {
                 LocalTime.text(manifest.time), HumanText.duration(max(0, source.age)), manifest.state.rawValue,
                 source.newest.status, source.lastVerified.map { LocalTime.text($0) } ?? "never",
                 source.lastDrilled.map { LocalTime.text($0) } ?? "never",
-                source.paths.map(output.show).joined(separator: " "),
+                SourcePaths.summary(source.paths, output.show),
             ])
         }
         return table

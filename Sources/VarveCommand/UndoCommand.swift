@@ -11,8 +11,9 @@ struct UndoCommand: Verb {
             restored directories: that needs no repository. Else the last finished
             restore in place is undone: names that were new are removed, and what was
             overwritten or removed comes back from the safety snapshot. Undo makes a
-            safety snapshot too. Given again, it undoes the restore before; after an
-            interrupted undo, it begins that anew.
+            safety snapshot too, and runs the hooks of restores. Given again, it undoes
+            the restore before; after an interrupted undo, it begins that anew.
+            PostgreSQL databases that were restored with files are undone with them.
 
             What is on its way or finished is remembered in the state directory. If that
             is lost, name the directory that was restored, and an interrupted restore is
@@ -34,9 +35,19 @@ struct UndoCommand: Verb {
     func execute(_ context: Context) throws(StoreError) -> ExitStatus {
         let near = try directory.map { directory throws(StoreError) in [try context.absolute(directory)] } ?? []
         let undo = try RestoreUndo(stateDirectory: context.environment.stateDirectory, near: near)
-        guard let subject = try undo.subject() else { throw Self.nothing }
-        guard subject.isInterrupted else { return try takeBackFinished(subject, undo, context) }
-        if !subject.isComplete, subject.isUndo { return try beginAnew(subject, undo, context) }
+        let memory = try PostgresMemory.open(context.environment.stateDirectory)
+        let files = try undo.subject()
+        if let memory, let recovery = try PostgresRecovery(memory, server: DatabaseRestore.server(context)),
+            let status = try takeBack(recovery, files, context) {
+            return status
+        }
+        guard let subject = files, subject.isInterrupted else {
+            let databases = try DatabaseUndo(memory, files)
+            if let databases, !databases.includesFiles { return try databases.run(noSafety: noSafety, context) }
+            guard let files else { throw Self.nothing }
+            return try takeBackFinished(files, undo, memory, context)
+        }
+        if !subject.isComplete, subject.isUndo { return try beginAnew(subject, undo, memory, context) }
         if !subject.isComplete || context.settings.isDryRun { return try takeBack(subject, undo, context) }
         if try undo.end(subject) {
             context.output.summary("the undo was complete but for clearing up")
@@ -44,13 +55,48 @@ struct UndoCommand: Verb {
         }
         // The restore had done everything but to clear up.
         guard let finished = try undo.finished(of: subject) else { throw Self.nothing }
-        return try takeBackFinished(finished, undo, context)
+        return try takeBackFinished(finished, undo, memory, context)
     }
 
     private static var nothing: StoreError {
         StoreError(
             .notFound, "there is no restore in place to undo",
             remedy: "varve list shows safety snapshots: restore one of them to bring back what it holds")
+    }
+
+    /// Ends an interrupted restore of databases; nil if there is more to do.
+    private func takeBack(
+        _ recovery: PostgresRecovery, _ files: RestoreUndo.Subject?, _ context: Context
+    ) throws(StoreError) -> ExitStatus? {
+        let output = context.output
+        let isOpen = files.map { $0.isInterrupted && !$0.isComplete } ?? false
+        let verb = recovery.note.isUndo ? "undo" : "restore"
+        let name = output.safe("the interrupted \(verb) of \(recovery.names) of \(recovery.note.began.rfc3339)")
+        if context.settings.isDryRun {
+            output.note("would end \(name)")
+            return .ok
+        }
+        if recovery.note.ended != nil {
+            // Everything had been done but to clear up.
+            try recovery.clear()
+            return recovery.note.isUndo ? .ok : nil
+        }
+        if recovery.note.isUndo, !isOpen, try recovery.isExchanged() {
+            let repository = try context.openRepository()
+            let host = context.environment[.host] ?? RecordOptions.hostName()
+            let failure = try context.withProgress { progress throws(StoreError) in
+                recovery.complete(repository, host: host, RunningCommands(), progress).failure
+            }
+            if let failure { throw failure }
+            output.summary("completed \(name)")
+            return .ok
+        }
+        try Confirmation.ask("Taking back \(name)", context)
+        try recovery.takeBack()
+        output.summary("took back \(name): every database is as it was before")
+        // Left are files that were restored with the databases, or the undo that was asked for.
+        let hasFiles = files.map { $0.isInterrupted || $0.time >= recovery.note.began } ?? false
+        return hasFiles || recovery.note.isUndo ? nil : .ok
     }
 
     private func takeBack(
@@ -75,7 +121,7 @@ struct UndoCommand: Verb {
 
     /// Takes an interrupted undo back, and undoes what it was to undo.
     private func beginAnew(
-        _ interrupted: RestoreUndo.Subject, _ undo: RestoreUndo, _ context: Context
+        _ interrupted: RestoreUndo.Subject, _ undo: RestoreUndo, _ memory: PostgresMemory?, _ context: Context
     ) throws(StoreError) -> ExitStatus {
         let finished = try undo.finished(of: interrupted)
         let name = Self.name(of: interrupted)
@@ -90,7 +136,7 @@ struct UndoCommand: Verb {
             throw StoreError(
                 .notFound, "what \(name) was to undo is not remembered here", remedy: Self.nothing.remedy)
         }
-        return try takeBackFinished(finished, undo, context)
+        return try takeBackFinished(finished, undo, memory, context)
     }
 
     private static func name(of subject: RestoreUndo.Subject) -> String {
@@ -99,7 +145,7 @@ struct UndoCommand: Verb {
     }
 
     private func takeBackFinished(
-        _ subject: RestoreUndo.Subject, _ undo: RestoreUndo, _ context: Context
+        _ subject: RestoreUndo.Subject, _ undo: RestoreUndo, _ memory: PostgresMemory?, _ context: Context
     ) throws(StoreError) -> ExitStatus {
         let output = context.output
         let what = "the restore of snapshot \(subject.snapshot.hex.prefix(12)) of \(subject.time.rfc3339)"
@@ -118,10 +164,23 @@ struct UndoCommand: Verb {
         options.host = context.environment[.host] ?? RecordOptions.hostName()
         options.threads = context.settings.threads
         let settings = options
-        let report = try context.withProgress { progress throws(StoreError) in
-            try undo.undo(subject, repository: repository, options: settings, progress: progress)
+        let snapshot = try repository.snapshots().snapshots.first { $0.id == subject.snapshot }
+        let hooks = RestoreHooks(subject.snapshot, snapshot, isInPlace: true, context)
+        let databases = try DatabaseUndo(memory, subject).flatMap { $0.includesFiles ? $0 : nil }
+        let joined = try databases?.restore(repository, noSafety: noSafety, context)
+        let report = try context.withProgress(onStop: { joined?.stop() }) { progress throws(StoreError) in
+            let takeBack = { (options: Restorer.Options) throws(StoreError) -> RestoreReport in
+                try hooks.around(progress) { () throws(StoreError) in
+                    try undo.undo(subject, repository: repository, options: options, progress: progress)
+                }
+            }
+            guard let joined else { return try takeBack(settings) }
+            return try joined.run(progress, settings, stopsLater: hooks.stops, takeBack)
         }
-        return RestoreSummary(report: report, snapshot: subject.snapshot, target: nil, verb: "undone").show(output)
+        var summary = RestoreSummary(report: report, snapshot: subject.snapshot, target: nil, verb: "undone")
+        if let joined { summary.more = joined.show("undone") }
+        if report.errorsTotal == 0 { try databases?.forget() }
+        return ExitStatus.worst([summary.show(output), hooks.status])
     }
 
     private func summary(_ subject: RestoreUndo.Subject, _ context: Context) {

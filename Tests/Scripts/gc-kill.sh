@@ -98,7 +98,7 @@ kills_of() {
         if (ordinal > most[call]) { most[call] = ordinal; print call, ordinal }
     }' "$work/trace" >"$work/candidates"
     mapfile -t candidates <"$work/candidates"
-    for ((attempt = 0; attempt < 3 * count && kills - before < count; attempt++)); do
+    for ((attempt = 0; attempt < 9 * count && kills - before < count; attempt++)); do
         position=$(((attempt * ${#candidates[@]} / count + attempt / count) % ${#candidates[@]}))
         read -r call ordinal <<<"${candidates[position]}"
         kill_at "$call" "$ordinal" "$@"

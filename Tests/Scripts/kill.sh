@@ -116,7 +116,7 @@ kill_at() {
 for stage in 0 1 2 3; do
     mapfile -t candidates < <(grep "^$stage " "$work/candidates")
     [ "${#candidates[@]}" -gt 0 ] || continue
-    for ((attempt = 0; attempt < 3 * wanted && kills[stage] < wanted; attempt++)); do
+    for ((attempt = 0; attempt < 9 * wanted && kills[stage] < wanted; attempt++)); do
         # Spread over the stage; a second round takes the calls in between.
         position=$(((attempt * ${#candidates[@]} / wanted + attempt / wanted) % ${#candidates[@]}))
         read -r _ call ordinal <<<"${candidates[position]}"

@@ -37,7 +37,7 @@ copy() {
 # copy_until_whole: rsync, again while files vanished under it.
 copy_until_whole() {
     local status=0
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
+    for _ in {1..100}; do
         status=0
         copy || status=$?
         [ "$status" -eq 24 ] || return "$status"

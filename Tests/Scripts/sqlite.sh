@@ -53,7 +53,7 @@ for journal in wal delete; do
     fresh
     python3 "$writer" make "$database" "$journal" "$rows"
     background write "$database" 200
-    numbers=()
+    numbers=() captures=()
     for ((round = 0; round < rounds; round++)); do
         if ((round % 2)); then arguments=("$work/app"); else arguments=(--sqlite "$database"); fi
         check "$journal: backup ${arguments[*]} beside a writer" backup "${arguments[@]}"
@@ -68,10 +68,12 @@ for journal in wal delete; do
         if [ $journal = delete ] && ((round % 2 == 0)); then
             check "$journal: how long writers had to wait is said" says 'had to wait for .* ms'
         fi
-        if [ $journal = wal ]; then expected=online; else expected=raw; fi
-        check "$journal: how it was captured" is "$(field 'm["databases"][0]["capture"]')" $expected
+        captures+=("$(field 'm["databases"][0]["capture"]')")
     done
     stop
+    # Right after a checkpoint the log holds nothing that the database lacks.
+    if [ $journal = wal ]; then expected='(raw )*online( raw| online)*'; else expected='raw( raw)*'; fi
+    check "$journal: how it was captured: ${captures[*]}" grep -Eqx "$expected" <<<"${captures[*]}"
     echo "$journal: captured at transactions ${numbers[*]}; the writer: $(tail -n 1 "$work/ready")"
 done
 

@@ -123,6 +123,13 @@ undone() {
     [ "$status" -eq 0 ] || [ "$status" -eq 13 ] || { echo "undo: exit $status"; return 1; }
     is_old
 }
+looks() {
+    local status=0
+    state >"$work/seen"
+    varve "${undo[@]}" --dry-run || status=$?
+    [ "$status" -eq 0 ] || [ "$status" -eq 13 ] || { echo "undo --dry-run: exit $status"; return 1; }
+    state | diff "$work/seen" -
+}
 again() { varve "${restore[@]}" && is_new; }
 
 check "a finished restore is undone" is_old
@@ -154,6 +161,7 @@ kill_at() {
     fi
     kills[$2]=$((kills[$2] + 1))
     total=$((total + 1))
+    if [ $((total % 4)) -eq 0 ]; then check "$where: a dry run changes nothing" looks; fi
     # What comes next has an end in the middle of it now and then.
     if [ $((total % 5)) -eq 0 ]; then
         killed renameat2 $((total / 5 % 7 + 1)) "${undo[@]}" || true

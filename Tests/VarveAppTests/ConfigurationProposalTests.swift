@@ -72,7 +72,8 @@ struct ConfigurationProposalTests {
         for files in applications {
             try with(files) { root in
                 let survey = try ApplicationSurvey(root)
-                let text = ConfigurationProposal(survey, repository: "../re\"po", keyFile: "/key").text()
+                let secrets = [(key: "key_file", value: "/key")]
+                let text = ConfigurationProposal(survey, repository: "../re\"po", secrets: secrets).text()
                 let path = root + Array("/varve.toml".utf8)
                 let (configuration, mistakes) = ConfigurationReader.parse(Array(text.utf8), file: path, home: nil)
                 #expect(mistakes.isEmpty, "\(mistakes.map(\.description))\n\(text)")

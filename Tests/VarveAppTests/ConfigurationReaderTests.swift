@@ -193,14 +193,17 @@ struct ConfigurationReaderTests {
             ])
     }
 
-    @Test("a kind that this version cannot capture is a mistake, not something to be skipped")
-    func unsupported() {
-        for kind in ComponentKind.allCases where !ComponentSources.isSupported(kind) {
-            let more = kind == .postgres ? "database = \"app\"" : "paths = [\"app.db\"]"
-            let found = read("[[component]]\nname = \"db\"\nkind = \"\(kind.rawValue)\"\n\(more)").mistakes
-            #expect(found.map(\.key) == ["component[0].kind"])
-            #expect(found.first?.message.contains("cannot capture") == true)
-        }
+    @Test("a URI of a database that cannot be understood is a mistake, and nothing of it is repeated")
+    func databaseURI() {
+        let found = read(
+            """
+            [[component]]
+            name = "db"
+            kind = "postgres"
+            database = "postgres://u:se/cret@h/db"
+            """).mistakes
+        #expect(found.map(\.key) == ["component[0].database"])
+        #expect(found.first.map { !$0.description.contains("cret@") } == true)
     }
 
     @Test("a path in two components is a mistake, one inside another is not")

@@ -29,6 +29,17 @@ struct SourcePathsTests {
         #expect(zeros == [Array("a\nb".utf8), Array("#x".utf8)])
     }
 
+    @Test("people see no path that lies in another, and three at most")
+    func summary() {
+        func summary(_ paths: String...) -> String {
+            SourcePaths.summary(paths.map { Array($0.utf8) }) { String(decoding: $0, as: UTF8.self) }
+        }
+        #expect(summary() == "" && summary("/") == "/" && summary("/", "/a") == "/")
+        #expect(summary("/app/.env", "/app", "/app/data", "/apple") == "/app /apple")
+        #expect(summary("/a", "/b", "/c") == "/a /b /c")
+        #expect(summary("/a", "/b", "/c", "/d") == "/a /b and 2 more")
+    }
+
     @Test("names that usually hold secrets are told from others")
     func secrets() {
         for name in [".env", ".env.production", "id_rsa", "server.PEM", "tls.key", ".pgpass", "vault.kdbx"] {

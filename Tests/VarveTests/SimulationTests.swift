@@ -59,7 +59,7 @@ struct SimulationTests {
 
     @Test("A program that breaks a rule is noticed", arguments: SimulatedFault.allCases)
     func notices(fault: SimulatedFault) throws {
-        let (count, failure) = try Self.run(0..<40_000, fault)
+        let (count, failure) = try Self.run(0..<200_000, fault)
         guard let failure else {
             Issue.record("\(fault) is not noticed in \(count) seeds")
             return

@@ -11,6 +11,14 @@ extension Archiver {
         public var start: (@Sendable () throws(StoreError) -> Int32)?
         /// If it fails, the snapshot is made without it, partial, instead of not at all.
         public var failsAlone = false
+        /// It is read after the stream before it in the same directory, by name, and left out with that.
+        package var isFollower = false
+        /// If it fails, that is a notice and no error.
+        package var isOptional = false
+        /// Sees the bytes as they are read; what it throws counts as a failure to read.
+        package var tap: (@Sendable (UnsafeRawBufferPointer) throws(StoreError) -> Void)?
+        /// What is to be known about a stream that was captured, for the manifest's `databases`.
+        package var describe: (@Sendable () -> ProvidedStatement?)?
         /// Called at the end of the bytes: throws if what produced them failed, and then no snapshot is made.
         public var finish: @Sendable () throws(StoreError) -> Void
 

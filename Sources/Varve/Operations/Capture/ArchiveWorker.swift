@@ -38,9 +38,9 @@ final class ArchiveWorker {
         case .files(let node, let slots):
             current = node.path
             try captureFiles(node, slots)
-        case .stream(let node, let slot, let stream):
-            current = stream.path
-            try captureStream(node, slot, stream)
+        case .streams(let node, let streams):
+            current = streams.first?.stream.path ?? node.path
+            try captureStreams(node, streams)
         case .help(let exchange):
             current = []
             try content.help(exchange)

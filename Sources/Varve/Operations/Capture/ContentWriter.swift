@@ -9,8 +9,8 @@ final class ContentWriter {
     enum Kind {
         /// A file, with its status when it was opened.
         case file(FileStat)
-        /// Standard input or a command's output.
-        case stream
+        /// Standard input or a command's output, and who sees its bytes too.
+        case stream(tap: (@Sendable (UnsafeRawBufferPointer) throws(StoreError) -> Void)?)
         /// What a provider has for a file.
         case provided(any ProvidedContent)
     }
@@ -74,6 +74,8 @@ final class ContentWriter {
     var zeros: ZeroChunk?
     /// The content that is being read, if it does not come from a descriptor.
     private var provided: (any ProvidedContent)?
+    /// Who sees the bytes of the stream that is being read.
+    private var tap: (@Sendable (UnsafeRawBufferPointer) throws(StoreError) -> Void)?
     /// The long file that is being read.
     var shared: SharedFile?
     /// What the parent snapshot has of the file that is being read.
@@ -128,7 +130,11 @@ final class ContentWriter {
             provided = content
             expected = content.size
         }
-        defer { provided = nil }
+        if case .stream(let tap) = kind { self.tap = tap }
+        defer {
+            provided = nil
+            tap = nil
+        }
         if case .file(let stat) = kind {
             // A file that claims to be empty may be one of /proc.
             if stat.size > 0 { expected = stat.size }
@@ -211,7 +217,9 @@ final class ContentWriter {
     private func readBytes(_ descriptor: Int32, count: Int, at offset: UInt64) throws(StoreError) -> Int {
         let target = UnsafeMutableRawBufferPointer(rebasing: arena[used..<used + count])
         if let provided { return try provided.read(into: target, at: offset) }
-        return try Syscalls.check(sys_read(descriptor, target.baseAddress, count), "read the file", nil)
+        let count = try Syscalls.check(sys_read(descriptor, target.baseAddress, count), "read the file", nil)
+        if let tap, count > 0 { try tap(UnsafeRawBufferPointer(rebasing: target[..<count])) }
+        return count
     }
 
     /// Waits until a stream has bytes or ends, and notices meanwhile that the caller wants to stop.

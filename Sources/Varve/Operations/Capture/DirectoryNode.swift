@@ -200,8 +200,8 @@ enum ArchiveTask: Sendable {
     case slice(DirectoryNode)
     /// Read some files of the slice at work, by slot.
     case files(DirectoryNode, [Int])
-    /// Read a stream into a slot.
-    case stream(DirectoryNode, Int, Archiver.Stream)
+    /// Read a stream into a slot, and those that follow it.
+    case streams(DirectoryNode, [(slot: Int, stream: Archiver.Stream)])
     /// Store blocks of a long file that another worker reads.
     case help(BlockExchange)
     /// The walk is over: encode what waited for hard-link keys.

@@ -12,7 +12,9 @@ extension ArchiveWorker {
             return
         }
         // A stream has no file that could be opened: its own task reads it.
-        let streams = tasks.compactMap { task in if case .stream(_, let position, _) = task { position } else { nil } }
+        let streams = tasks.flatMap { task -> [Int] in
+            if case .streams(_, let streams) = task { streams.map(\.slot) } else { [] }
+        }
         let batches = fileBatches(slice.slots, except: streams)
         slice.pending = tasks.count + batches.count
         tasks += batches.reversed().map { .files(node, $0) }
@@ -39,7 +41,12 @@ extension ArchiveWorker {
             do throws(StoreError) {
                 switch target {
                 case .stream(let stream):
-                    tasks.append(.stream(node, slice.slots.count, stream))
+                    let next = (slot: slice.slots.count, stream: stream)
+                    if stream.isFollower, case .streams(_, let before)? = tasks.last {
+                        tasks[tasks.count - 1] = .streams(node, before + [next])
+                    } else {
+                        tasks.append(.streams(node, [next]))
+                    }
                     slice.slots.append(Slot(name: name, stat: .stream(), outcome: .pending))
                 case .implied:
                     let stat = try impliedStat(handle, name, path)

@@ -13,9 +13,25 @@ extension FileStat {
 }
 
 extension ArchiveWorker {
-    /// Reads a stream to its end; if what produced it failed, so does the capture.
-    func captureStream(_ node: DirectoryNode, _ position: Int, _ stream: Archiver.Stream) throws(StoreError) {
-        guard let old = node.state.withLock({ $0.slices.last?.slots[position] }) else { return }
+    /// Reads streams to their ends, one after the other. If what produced one failed, so does the capture, or what
+    /// follows it is left out too.
+    func captureStreams(
+        _ node: DirectoryNode, _ streams: [(slot: Int, stream: Archiver.Stream)]
+    ) throws(StoreError) {
+        var outcomes: [(Int, Slot)] = []
+        var isComplete = true
+        for (position, stream) in streams {
+            guard let old = node.state.withLock({ $0.slices.last?.slots[position] }) else { return }
+            let entry = isComplete ? try capture(stream, old) : nil
+            isComplete = isComplete && (entry != nil || stream.isOptional)
+            outcomes.append(
+                (position, Slot(name: old.name, stat: old.stat, outcome: entry.map { .entry($0) } ?? .omitted)))
+        }
+        try finishTask(node, outcomes)
+    }
+
+    /// Reads one stream; nil if it failed and the snapshot is made without it.
+    private func capture(_ stream: Archiver.Stream, _ old: Slot) throws(StoreError) -> TreeEntry? {
         var blobs = FileContent.empty
         var size: UInt64 = 0
         if writesBlobs {
@@ -23,10 +39,13 @@ extension ArchiveWorker {
                 (blobs, size) = try read(stream)
             } catch {
                 guard stream.failsAlone, !error.isFatalForCapture else { throw error }
-                run.report(stream.path, "run", error)
-                try finishTask(node, [(position, Slot(name: old.name, stat: old.stat, outcome: .omitted))])
-                return
+                if stream.isOptional { run.notice(error.description) } else { run.report(stream.path, "run", error) }
+                return nil
             }
+        }
+        if writesBlobs, var statement = stream.describe?() {
+            statement.description["size"] = .integer(Int64(clamping: size))
+            run.add(stream.path, statement)
         }
         let total = size
         tally(run.components.owner(of: stream.path)) { counts in
@@ -38,11 +57,10 @@ extension ArchiveWorker {
         counters.bytesTotal += size
         counters.files += 1
         counters.filesNew += 1
-        let entry = TreeEntry(
+        return TreeEntry(
             name: old.name, type: .file,
             attributes: attributes(old.stat, xattrs: [], inodeFlags: [], isImplied: false),
             content: .file(size: size, blobs: blobs))
-        try finishTask(node, [(position, Slot(name: old.name, stat: old.stat, outcome: .entry(entry)))])
     }
 
     private func read(_ stream: Archiver.Stream) throws(StoreError) -> (FileContent, UInt64) {
@@ -55,7 +73,7 @@ extension ArchiveWorker {
         var parameters = try ChunkParameters(run.repository.config.chunker.stream)
         if let database { parameters = database }
         let parent = database == nil ? nil : run.parentContents?.pages(at: stream.path)
-        let read = try content.read(descriptor, .stream, parameters: parameters, parent: parent)
+        let read = try content.read(descriptor, .stream(tap: stream.tap), parameters: parameters, parent: parent)
         if let error = read.error { throw error.at(stream.path) }
         try stream.finish()
         try content.flush()

@@ -51,6 +51,8 @@ extension Restorer {
         public var allowsPartial = false
         /// The host that a safety snapshot is recorded with.
         public var host = ""
+        /// In place: called when everything is in its place and can still be taken back; if it throws, that is done.
+        package var beforeCommit: (@Sendable () throws(StoreError) -> Void)?
         /// In place: watches the steps.
         package var probe: RestoreProbe?
         /// How paths below the target are resolved.
@@ -107,6 +109,9 @@ public struct RestoreReport: Sendable {
     public internal(set) var isAbandoned = false
     /// Seconds.
     public internal(set) var duration = 0.0
+
+    /// A restore of nothing.
+    package init() {}
 }
 
 /// What a restore would change.

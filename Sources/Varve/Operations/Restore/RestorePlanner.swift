@@ -183,10 +183,12 @@ struct RestorePlanner {
     ) throws(StoreError) -> RestoreDirectory {
         let entry = place.entry
         let isImplied = entry.isImplied || isAbove
+        // In place, what only leads to something that was chosen stays as it is.
+        let stays = isImplied || (run.options.target == nil && place.decision?.isExcluded == true)
         func directory(isNew: Bool, _ attributes: Attributes?) -> RestoreDirectory {
             RestoreDirectory(
                 parent: parent, name: place.name, path: place.path, attributes: attributes,
-                isImplied: isImplied, isNew: isNew)
+                isImplied: isNew ? isImplied : stays, isNew: isNew)
         }
         func make(_ opened: OpenDirectory) throws(StoreError) -> RestoreDirectory {
             try opened.makeDirectory(place.name)
@@ -203,7 +205,7 @@ struct RestorePlanner {
             return run.options.isDryRun ? foresee(place, directory(isNew: true, nil)) : try make(opened)
         }
         if found.isDirectory {
-            if isImplied || run.options.isDryRun { return directory(isNew: false, nil) }
+            if stays || run.options.isDryRun { return directory(isNew: false, nil) }
             if let transaction = run.transaction {
                 try keep(place.entry, found, in: parent, opened, transaction)
                 return directory(isNew: false, nil)
@@ -211,7 +213,7 @@ struct RestorePlanner {
             _ = try RestoreObstacles.openUnlocked(place.name, in: opened)
             return directory(isNew: false, scope.replaces(entry, found) ? entry.attributes : nil)
         }
-        guard !isImplied, run.options.overwrite != .never else {
+        guard !stays, run.options.overwrite != .never else {
             throw StoreError(
                 .refused, "a file or link stands where a directory should",
                 remedy: "move it away, or restore to another place with --target")

@@ -186,9 +186,10 @@ final class RestoreRun: Sendable {
     func report(_ path: [UInt8], _ failure: RestoreFailure) {
         if options.isDryRun { foresee { $0.failing += 1 } change: { .init(path: path, action: .fail) } }
         if failure.error.errno == ENOSPC || failure.error.errno == EDQUOT { return stop(failure.error.at(path)) }
+        let remedy = failure.error.remedy.map { " (\($0))" } ?? ""
         let error = RestoreError(
-            path: path, operation: failure.operation, message: failure.error.message, isDamage: failure.isDamage,
-            errno: failure.error.errno ?? 0)
+            path: path, operation: failure.operation, message: failure.error.message + remedy,
+            isDamage: failure.isDamage, errno: failure.error.errno ?? 0)
         report.withLock { report in
             report.errorsTotal += 1
             if failure.isDamage { report.damagedTotal += 1 }

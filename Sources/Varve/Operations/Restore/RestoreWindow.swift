@@ -21,6 +21,9 @@ struct RestoreWindow {
     private static let fileLimit = 16_384
     private static let useLimit = 131_072
     private static let looseLimit = 256
+    /// The first window is this share of a full one, so that the workers need not wait long for it; the following ones
+    /// grow.
+    private static let firstShare = 16
     /// Plaintext of frames that are one task: enough blobs for all lanes of the hash where each frame holds one.
     private static let taskLength = 6 << 20
 
@@ -31,6 +34,7 @@ struct RestoreWindow {
     private var loose: [LooseEntry] = []
     private var fileCount = 0
     private var useCount = 0
+    private var share = Self.firstShare
 
     init(_ run: RestoreRun) { self.run = run }
 
@@ -58,13 +62,13 @@ struct RestoreWindow {
                     file: file),
                 location.frame)
             offset += length
-            if useCount >= Self.useLimit { flush() }
+            if useCount >= Self.useLimit / share { flush() }
         }
         guard offset == size else { throw Self.wrongSize }
         fileCount += 1
     }
 
-    var isFull: Bool { fileCount >= Self.fileLimit || useCount >= Self.useLimit }
+    var isFull: Bool { fileCount >= Self.fileLimit / share || useCount >= Self.useLimit / share }
 
     private static var wrongSize: StoreError {
         StoreError(.damaged, "the blobs of the file have another length than the file")
@@ -128,5 +132,6 @@ struct RestoreWindow {
         packOrders.removeAll(keepingCapacity: true)
         fileCount = 0
         useCount = 0
+        share = max(1, share / 4)
     }
 }

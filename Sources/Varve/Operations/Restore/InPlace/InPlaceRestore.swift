@@ -88,6 +88,7 @@ struct InPlaceRestore {
                 return staged.report
             }
             guard !transaction.journal.steps.isEmpty else {
+                try options.beforeCommit?()
                 try recovery.clear(transaction.journal) { _ in }
                 return staged.report
             }
@@ -174,6 +175,7 @@ struct InPlaceRestore {
                 try transaction.pass(what)
                 try checkCancelled()
             }
+            try options.beforeCommit?()
             try transaction.pass("commit")
             try recovery.commit(journal)
         } catch {

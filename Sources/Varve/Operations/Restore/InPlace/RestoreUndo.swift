@@ -159,7 +159,17 @@ public final class RestoreUndo: Sendable {
             guard let opened = try? root.openDirectory(step.directory), try opened.status(step.name) != nil else {
                 continue
             }
-            try transaction.remove(step.name, in: RestoreDirectory.implied(step.directory), opened)
+            let directory = RestoreDirectory.implied(step.directory)
+            if DatabaseGuard.isDatabase(step.name, in: opened) {
+                // What SQLite made beside it since is of no use without it, and of harm to another one.
+                for name in DatabaseGuard.suffixes.map({ step.name + $0 }) where try opened.status(name) != nil {
+                    let path = TreePath.joined(step.directory + [name])
+                    if !transaction.takes(path), !done.steps.contains(where: { $0.path == path }) {
+                        try transaction.remove(name, in: directory, opened)
+                    }
+                }
+            }
+            try transaction.remove(step.name, in: directory, opened)
             report.deleted += 1
         }
         for step in done.steps where step.kind == .attributes {
