@@ -59,8 +59,11 @@ let package = Package(
         .testTarget(
             name: "VarveTests", dependencies: ["Varve", "VarveFormat", "CB2", "CZstd", "CSys"], swiftSettings: strict),
         .testTarget(
-            name: "VarveAppTests", dependencies: ["VarveApp", "Varve", "VarveFormat", "CSys"], swiftSettings: strict),
-        .testTarget(name: "VarveCommandTests", dependencies: ["Varve", "VarveFormat", "CSys"], swiftSettings: strict),
+            name: "VarveAppTests", dependencies: ["VarveApp", "Varve", "VarveFormat", "CSQLite", "CSys"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "VarveCommandTests", dependencies: ["Varve", "VarveFormat", "CSQLite", "CSys"],
+            swiftSettings: strict),
         // The protocol of sessions and collection as a model: it depends on nothing of the engine.
         .testTarget(name: "ModelTests", swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),

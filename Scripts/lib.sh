@@ -6,7 +6,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build_packages=(libzstd-dev libb2-dev libsqlite3-dev)
 # Peers, attributes and tracing for the tests; what cannot be had is said, and the suite that needs it skips.
 test_packages=(acl attr libcap2-bin e2fsprogs strace rsync zstd openssl python3-zstandard python3-cryptography
-    sshfs openssh-server fuse3 valgrind binutils sqlite3 postgresql)
+    sshfs openssh-server fuse3 valgrind binutils sqlite3 postgresql mariadb-server-core mariadb-client)
 
 say() { printf '%s\n' "$*"; }
 

@@ -31,6 +31,38 @@ static inline int sys_spawn(const char *const *arguments, int output, int32_t *p
     return -result;
 }
 
+/// Starts a program found in PATH that has the terminal: it shares everything with this process, the process group too,
+/// so that the keys of the terminal reach it. Signals that this process blocks, and broken pipes and SIGQUIT where only
+/// this process ignores them, are as usual in it. `output` is its standard output. The negative error number on failure.
+static inline int sys_spawn_beside(const char *const *arguments, int output, int ignores_quit, int32_t *process) {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    sigset_t none, usual;
+    sigemptyset(&none);
+    sigemptyset(&usual);
+    sigaddset(&usual, SIGPIPE);
+    if (!ignores_quit) sigaddset(&usual, SIGQUIT);
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+    if (output != 1) posix_spawn_file_actions_adddup2(&actions, output, 1);
+    posix_spawnattr_setsigmask(&attributes, &none);
+    posix_spawnattr_setsigdefault(&attributes, &usual);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+    pid_t id = 0;
+    int result = posix_spawnp(&id, arguments[0], &actions, &attributes, (char *const *)arguments, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    posix_spawnattr_destroy(&attributes);
+    *process = (int32_t)id;
+    return -result;
+}
+/// Ignores SIGQUIT, or takes it as usual; whether it was ignored before.
+static inline int sys_ignore_quit(int ignored) { return signal(SIGQUIT, ignored ? SIG_IGN : SIG_DFL) == SIG_IGN; }
+/// Waits until a child has ended, and leaves it to `sys_wait` to say how.
+static inline void sys_wait_end(int32_t process) {
+    siginfo_t info;
+    while (waitid(P_PID, (id_t)process, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) {}
+}
+
 /// Starts a program found in PATH as the leader of a process group of its own, so that it can be ended with all that it
 /// started. `directory` may be NULL. The negative error number on failure.
 static inline int sys_spawn_group(
@@ -106,6 +138,10 @@ static inline int sys_terminal_hide(int descriptor, struct termios *former) {
     hidden.c_lflag |= ICANON | ISIG;
     return tcsetattr(descriptor, TCSAFLUSH, &hidden) < 0 ? -errno : 0;
 }
+/// The state of a terminal.
+static inline int sys_terminal_state(int descriptor, struct termios *state) {
+    return tcgetattr(descriptor, state) < 0 ? -errno : 0;
+}
 static inline int sys_terminal_restore(int descriptor, const struct termios *former) {
     return tcsetattr(descriptor, TCSAFLUSH, former) < 0 ? -errno : 0;
 }
@@ -117,13 +153,15 @@ static inline void sys_block_signals(const int *signals, int count) {
     for (int index = 0; index < count; index++) sigaddset(&set, signals[index]);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
-/// Waits for one of the blocked signals; its number.
-static inline int sys_next_signal(const int *signals, int count) {
+/// Waits for one of the blocked signals; its number, and whether it came from the system, as those of a terminal do.
+static inline int sys_next_signal(const int *signals, int count, int *from_system) {
     sigset_t set;
-    int number = 0;
+    siginfo_t info;
+    int number;
     sigemptyset(&set);
     for (int index = 0; index < count; index++) sigaddset(&set, signals[index]);
-    while (sigwait(&set, &number) != 0) {}
+    do { number = sigwaitinfo(&set, &info); } while (number < 0);
+    *from_system = info.si_code == SI_KERNEL;
     return number;
 }
 static inline void sys_ignore_broken_pipes(void) { signal(SIGPIPE, SIG_IGN); }

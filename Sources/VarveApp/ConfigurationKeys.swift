@@ -58,6 +58,7 @@ package enum ConfigurationKeys {
         .init("backup", "limit_read", .size, "Read at most so much a second"),
         .init("backup", "skip_if_unchanged", .flag, standard: "`false`", "Make no snapshot if nothing changed"),
         .init("backup", "verify", .flag, standard: "`false`", "Read each new snapshot back"),
+        .init("backup", "cleanup", .flag, standard: "`false`", "Then drop old snapshots of this host by `[retention]`"),
     ]
 
     private static func retention(_ table: String) -> [ConfigurationKey] {

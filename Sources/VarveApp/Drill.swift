@@ -54,6 +54,12 @@ package struct Drill: Sendable {
 
         fileprivate init(_ restore: RestoreReport) { self.restore = restore }
 
+        /// Whether the databases are what the snapshot says of them; nil if none was looked at.
+        package var databases: DrillResult.Outcome? {
+            if restore.databasesFailed > 0 { return .failed }
+            return restore.databasesChecked > 0 ? .ok : nil
+        }
+
         /// Whether the snapshot, or the part of it, can be restored.
         package var isProven: Bool {
             restore.errorsTotal == 0 && differencesTotal == 0 && failures.isEmpty && check != .failed
@@ -102,6 +108,7 @@ package struct Drill: Sendable {
         restoring.target = sandbox.tree
         restoring.part = options.part
         restoring.threads = options.threads
+        restoring.checker = SQLiteChecker(snapshot.manifest.databases, .everything)
         return try Restorer(
             repository: repository, snapshot: snapshot, options: restoring, progress: progress
         ).run()
@@ -156,7 +163,7 @@ package struct Drill: Sendable {
         let result = DrillResult(
             outcome: report.isProven ? .ok : .failed, files: report.restore.filesRestored,
             bytes: Int(clamping: report.restore.bytesWritten),
-            part: options.part.map { "\($0.number)/\($0.count)" }, check: report.check)
+            part: options.part.map { "\($0.number)/\($0.count)" }, check: report.check, databases: report.databases)
         do throws(StoreError) {
             try SnapshotEditor(repository: repository).record(result, about: snapshot.id, time: start)
         } catch {

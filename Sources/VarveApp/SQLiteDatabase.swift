@@ -29,6 +29,10 @@ package final class SQLiteDatabase {
 
     private let path: [UInt8]
     private let handle: OpaquePointer
+    /// Ends statements once it is cancelled.
+    private let progress: Progress?
+
+    private static let stepsBetweenLooks: Int32 = 10_000
 
     /// Once for the process: see `sqlite_use_open_file_locks`.
     private static let locksByOpenFile = sqlite_use_open_file_locks() == SQLITE_OK
@@ -38,10 +42,14 @@ package final class SQLiteDatabase {
     /// - Parameters:
     ///   - path: absolute, as bytes.
     ///   - patience: milliseconds to wait for locks of others, with every statement.
+    ///   - progress: ends statements with `interrupted` once it is cancelled.
     /// - Throws: `missing`, `denied` or `failed`. That it is no database shows when it is used.
-    package init(_ path: [UInt8], _ access: Access = .shared, patience: Int32 = 0) throws(StoreError) {
+    package init(
+        _ path: [UInt8], _ access: Access = .shared, patience: Int32 = 0, progress: Progress? = nil
+    ) throws(StoreError) {
         _ = Self.locksByOpenFile
         self.path = path
+        self.progress = progress
         var opened: OpaquePointer?
         let flags = SQLITE_OPEN_READONLY | SQLITE_OPEN_URI | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         let location = Self.location(path, access)
@@ -54,6 +62,13 @@ package final class SQLiteDatabase {
         }
         handle = opened
         _ = sqlite_set_patience(handle, patience)
+        guard let progress else { return }
+        let context = Unmanaged.passUnretained(progress).toOpaque()
+        sqlite3_progress_handler(
+            handle, Self.stepsBetweenLooks,
+            { context in
+                context.map { Unmanaged<Progress>.fromOpaque($0).takeUnretainedValue().isCancelled } == true ? 1 : 0
+            }, context)
     }
 
     deinit { sqlite3_close_v2(handle) }
@@ -152,6 +167,7 @@ package final class SQLiteDatabase {
             return StoreError(
                 .failed, "the last program that wrote the database died in the middle of it", path: path,
                 remedy: "open it once with the application, which puts it right")
+        case SQLITE_INTERRUPT: return StoreError(.interrupted, "interrupted")
         case SQLITE_NOMEM: return StoreError(.failed, "there is not enough memory", path: path)
         default:
             if number != 0 { return .system(number, action, path: path) }

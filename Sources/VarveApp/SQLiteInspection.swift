@@ -10,13 +10,26 @@ enum SQLiteInspection {
     /// cannot be found out because the database is damaged becomes a problem of the statement.
     static func run(_ database: SQLiteDatabase, _ statement: inout ProvidedStatement) {
         do throws(StoreError) {
-            try addProperties(database, &statement)
-            try addSchema(database, &statement)
-            try addIntegrity(database, &statement)
+            try inspect(database, &statement)
+            if let first = statement.description["findings"]?.arrayValue?.first?.stringValue {
+                statement.problems.append("the database is damaged, it was saved as it is: " + first)
+            }
         } catch {
             statement.description["integrity"] = .string("failed")
             statement.problems.append(error.message)
         }
+    }
+
+    /// Adds the same to the description alone.
+    ///
+    /// - Parameter isQuick: leave out whether indices have what their tables have.
+    /// - Throws: `failed` for damage that keeps the rest from being found out; `interrupted`.
+    static func inspect(
+        _ database: SQLiteDatabase, _ statement: inout ProvidedStatement, isQuick: Bool = false
+    ) throws(StoreError) {
+        try addProperties(database, &statement)
+        try addSchema(database, &statement)
+        try addIntegrity(database, &statement, isQuick ? "quick_check" : "integrity_check")
     }
 
     private static func addProperties(
@@ -59,6 +72,7 @@ enum SQLiteInspection {
             do throws(StoreError) {
                 try database.forEachRow(query) { row throws(StoreError) in count = .integer(row.integer(0)) }
             } catch {
+                if error.code == .interrupted { throw error }
                 // A virtual table whose module is not in this program cannot be counted.
                 statement.notices.append(
                     "table \(String(decoding: table, as: UTF8.self)) was not counted: \(error.message)")
@@ -69,16 +83,14 @@ enum SQLiteInspection {
     }
 
     private static func addIntegrity(
-        _ database: SQLiteDatabase, _ statement: inout ProvidedStatement
+        _ database: SQLiteDatabase, _ statement: inout ProvidedStatement, _ pragma: String
     ) throws(StoreError) {
         var findings: [String] = []
-        try database.forEachRow("PRAGMA integrity_check(\(findingLimit))") { row throws(StoreError) in
+        try database.forEachRow("PRAGMA \(pragma)(\(findingLimit))") { row throws(StoreError) in
             findings.append(String(decoding: row.bytes(0), as: UTF8.self))
         }
         let isWhole = findings == ["ok"]
         statement.description["integrity"] = .string(isWhole ? "ok" : "failed")
-        guard !isWhole else { return }
-        statement.description["findings"] = .array(findings.map { .string($0) })
-        statement.problems.append("the database is damaged, it was saved as it is: " + (findings.first ?? ""))
+        if !isWhole { statement.description["findings"] = .array(findings.map { .string($0) }) }
     }
 }

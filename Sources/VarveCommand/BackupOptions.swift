@@ -19,19 +19,8 @@ struct SourceOptions: ParsableArguments {
     var postgres: [String] = []
     @Flag(help: "Copy SQLite databases found in directories byte by byte, even while they are written.")
     var noSqlite = false
-    @Flag(help: "Save standard input as one file.") var stdin = false
-    @Option(help: ArgumentHelp("Its name in the snapshot (default: stdin).", valueName: "name"))
-    var stdinFilename: String?
-    @Flag(help: "Save the output of the command behind --; if it fails, nothing is saved.") var fromCommand = false
-    @Option(help: ArgumentHelp("Its name in the snapshot.", valueName: "name")) var filename: String?
 
     private static let listLimit = 256 << 20
-
-    /// A stream to save.
-    enum Input {
-        case standardInput(path: [UInt8])
-        case command(path: [UInt8], arguments: [[UInt8]])
-    }
 
     /// Full unless an option, the environment, the job or the configuration says quick.
     func kind(_ environment: Environment, job: Configuration.Job?) throws(StoreError) -> SnapshotKind {
@@ -46,9 +35,13 @@ struct SourceOptions: ParsableArguments {
     }
 
     /// Every path to save, absolute.
-    func paths(_ arguments: [String], _ context: Context) throws(StoreError) -> [[UInt8]] {
+    ///
+    /// - Parameter usesInput: standard input is a source itself.
+    func paths(
+        _ arguments: [String], usesInput: Bool, _ context: Context
+    ) throws(StoreError) -> [[UInt8]] {
         var paths = arguments.map(ArgumentBytes.bytes)
-        let readers = (filesFrom + filesFrom0).filter { $0 == "-" }.count + (stdin ? 1 : 0)
+        let readers = (filesFrom + filesFrom0).filter { $0 == "-" }.count + (usesInput ? 1 : 0)
         guard readers <= 1 else { throw StoreError(.usage, "standard input can only be used once") }
         for (files, zeroSeparated) in [(filesFrom, false), (filesFrom0, true)] {
             for file in files {
@@ -116,47 +109,6 @@ struct SourceOptions: ParsableArguments {
         try source.check()
         options.contentProvider = source
     }
-
-    /// The stream to save, if one was named.
-    func input(_ command: [String], _ context: Context) throws(StoreError) -> Input? {
-        guard !stdin || !fromCommand else {
-            throw StoreError(.usage, "--stdin and --from-command were both given", remedy: "give one")
-        }
-        if stdinFilename != nil, !stdin { throw StoreError(.usage, "--stdin-filename needs --stdin") }
-        if filename != nil, !fromCommand { throw StoreError(.usage, "--filename needs --from-command") }
-        if stdin { return .standardInput(path: try Self.path(stdinFilename ?? "stdin", "--stdin-filename")) }
-        guard fromCommand else { return nil }
-        guard let filename, !command.isEmpty else {
-            throw StoreError(
-                .usage, "--from-command needs --filename and a command behind --",
-                remedy: "as in: varve backup --from-command --filename app.sql -- pg_dump app")
-        }
-        return .command(path: try Self.path(filename, "--filename"), arguments: command.map(ArgumentBytes.bytes))
-    }
-
-    /// Connects the stream with a capture; a command is started, but not for a dry run.
-    func start(_ input: Input?, into options: inout Archiver.Options) throws(StoreError) -> ChildProcess? {
-        switch input {
-        case nil: return nil
-        case .standardInput(let path):
-            options.streams = [Archiver.Stream(path: path, descriptor: 0) {}]
-            return nil
-        case .command(let path, let arguments):
-            guard !options.isDryRun else {
-                options.streams = [Archiver.Stream(path: path, descriptor: 0) {}]
-                return nil
-            }
-            let (stream, process) = try CommandSource.start(path: path, arguments: arguments)
-            options.streams = [stream]
-            return process
-        }
-    }
-
-    private static func path(_ name: String, _ option: String) throws(StoreError) -> [UInt8] {
-        let path = try SourcePaths.absolute(ArgumentBytes.bytes(name), from: [])
-        guard path.count > 1 else { throw StoreError(.usage, "\(option): \"\(name)\" is not the name of a file") }
-        return path
-    }
 }
 
 /// What a snapshot says about itself.
@@ -181,7 +133,7 @@ struct RecordOptions: ParsableArguments {
             throw StoreError(.usage, "--tag: a tag cannot be empty or hold a comma or control characters")
         }
         options.tags = sorted(tag)
-        options.host = host ?? context.environment[.host] ?? Self.hostName()
+        options.host = hostName(context)
         options.user = context.environment[.user] ?? "uid \(getuid())"
         options.appVersion = appVersion
         if let time {
@@ -197,6 +149,9 @@ struct RecordOptions: ParsableArguments {
     func sorted(_ tags: [String]) -> [String] {
         Set(tags).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
+
+    /// The host to record.
+    func hostName(_ context: Context) -> String { host ?? context.environment[.host] ?? Self.hostName() }
 
     /// What this machine calls itself.
     static func hostName() -> String {

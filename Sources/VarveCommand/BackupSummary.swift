@@ -6,10 +6,13 @@ struct BackupSummary {
     private let report: ArchiveReport
     /// What reading the snapshot back gave; nil if that was not asked for.
     private let verified: ExitStatus?
+    /// What a cleanup did; nil if none was asked for.
+    private let cleanup: BackupCleanup.Outcome?
 
-    init(_ report: ArchiveReport, _ verified: ExitStatus?) {
+    init(_ report: ArchiveReport, _ verified: ExitStatus?, _ cleanup: BackupCleanup.Outcome? = nil) {
         self.report = report
         self.verified = verified
+        self.cleanup = cleanup
     }
 
     func show(_ output: Output) {
@@ -36,6 +39,7 @@ struct BackupSummary {
         members["duration_seconds"] = SnapshotJSON.seconds(manifest.durationSeconds ?? 0)
         members["tree_root"] = report.snapshotID == nil ? .null : .string(manifest.treeRoot.hex)
         members["verified"] = verified.map { .bool($0 == .ok) } ?? .null
+        members["cleanup"] = cleanup?.json ?? .null
         members["hint"] = SnapshotJSON.text(hint)
         return members
     }
@@ -59,6 +63,7 @@ struct BackupSummary {
             output.summary("would save \(files), \(counts.excluded) excluded, \(counts.skipped) skipped")
         }
         if let verified { output.summary(verified == .ok ? "read back: PASSED" : "read back: FAILED") }
+        if let cleanup { output.summary(output.safe(cleanup.text)) }
         if let hint { output.note("hint: " + hint) }
     }
 

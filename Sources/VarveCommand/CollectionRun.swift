@@ -7,6 +7,16 @@ enum CollectionRun {
     static func run(
         _ repository: Repository, _ options: CollectOptions, _ context: Context
     ) throws(StoreError) -> ExitStatus {
+        let report = try collect(repository, options, context)
+        let output = context.output
+        if output.isJSON { output.message("summary", json(report, output)) } else { show(report, output) }
+        return report.ranOutOfSpace ? .noSpace : .ok
+    }
+
+    /// Collects and shows what is worth a warning, but not the summary.
+    static func collect(
+        _ repository: Repository, _ options: CollectOptions, _ context: Context
+    ) throws(StoreError) -> CollectReport {
         let output = context.output
         let report: CollectReport
         do throws(StoreError) {
@@ -28,8 +38,7 @@ enum CollectionRun {
         if report.ranOutOfSpace {
             output.warning("there is not enough space to write packs anew: only what needs no writing was freed")
         }
-        if output.isJSON { output.message("summary", json(report, output)) } else { show(report, output) }
-        return report.ranOutOfSpace ? .noSpace : .ok
+        return report
     }
 
     // MARK: text

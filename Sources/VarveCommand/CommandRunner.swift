@@ -9,6 +9,8 @@ protocol Verb: ParsableCommand {
     static var jsonForm: Output.Form { get }
     /// Whether it heeds varve.toml.
     static var usesConfiguration: Bool { get }
+    /// Whether standard output is another program's, so that summaries are messages.
+    static var sharesOutput: Bool { get }
     /// Does the work.
     ///
     /// - Returns: the status of what was finished, `partial` or `damage` for instance.
@@ -18,6 +20,7 @@ protocol Verb: ParsableCommand {
 extension Verb {
     static var jsonForm: Output.Form { .jsonDocument }
     static var usesConfiguration: Bool { true }
+    static var sharesOutput: Bool { false }
 }
 
 /// Parses the arguments, runs the command and turns whatever happens into an exit status.
@@ -43,7 +46,8 @@ struct CommandRunner {
     }
 
     private func run(_ verb: some Verb) -> ExitStatus {
-        let output = Output(verb.global, environment, jsonForm: type(of: verb).jsonForm)
+        let kind = type(of: verb)
+        let output = Output(verb.global, environment, jsonForm: kind.jsonForm, isShared: kind.sharesOutput)
         do throws(StoreError) {
             let configured = try Configured.load(verb, environment)
             let settings = try Settings(verb.global, configured.environment)

@@ -14,6 +14,8 @@ enum Confirmation {
                 .refused, "\(question) needs a confirmation and there is no terminal to ask on",
                 remedy: "give --yes if you are sure, or --dry-run to see what it would do")
         }
+        context.signals.asking(true)
+        defer { context.signals.asking(false) }
         context.output.prompt("\(question)? Type yes to go on: ")
         var answer: [UInt8] = []
         var byte: UInt8 = 0

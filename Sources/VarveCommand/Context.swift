@@ -12,6 +12,14 @@ struct Context: Sendable {
     let output: Output
     let signals: Signals
 
+    /// The same for a step of the command, whose summary is not the last line. Its output is to be flushed in the end.
+    func step(_ name: String) -> Context {
+        output.flush()
+        return Context(
+            settings: settings, options: options, environment: environment, configured: configured,
+            output: Output(name, of: output), signals: signals)
+    }
+
     var passwords: Passwords { Passwords(options, environment, signals) }
 
     /// The place of the repository.

@@ -8,7 +8,8 @@ struct DrillCommand: Verb {
         commandName: "drill", abstract: "Prove a snapshot by restoring it into a sandbox.",
         discussion: """
             Restores the newest snapshot, or REF, into a directory that is thrown away,
-            reads everything there again and compares it with what was stored. --check
+            reads everything there again and compares it with what was stored. SQLite
+            databases must be whole and have the rows that the snapshot recorded. --check
             runs a command of yours in the restored tree, whose path is also in
             VARVE_DRILL_DIRECTORY. The result is kept in the repository: varve list and
             varve status show when a snapshot was last proven.
@@ -102,13 +103,15 @@ struct DrillCommand: Verb {
         let result = report.isProven ? output.styled("PROVEN", .green) : output.styled("FAILED", .red)
         let part = options.part.map { " (part \($0.number) of \($0.count))" } ?? ""
         let check = report.check.map { $0 == .ok ? ", check passed" : ", check failed" } ?? ""
+        let databases =
+            report.databases == .ok ? ", \(HumanText.count(report.restore.databasesChecked, "database")) whole" : ""
         let attributes =
             report.attributesTotal > 0 ? ", \(report.attributesTotal) with other owners, modes or times" : ""
         output.summary(
             "\(result)  \(snapshot.id.hex.prefix(8))  \(LocalTime.text(snapshot.manifest.time)): "
                 + "\(HumanText.count(report.restore.filesRestored, "file"))\(part), "
                 + "\(HumanText.size(report.restore.bytesWritten)) restored and compared in "
-                + "\(HumanText.duration(report.duration))\(check)\(attributes)")
+                + "\(HumanText.duration(report.duration))\(databases)\(check)\(attributes)")
         if let tree = report.sandbox { output.note("the restored tree is in \(output.show(tree))") }
     }
 
@@ -125,6 +128,9 @@ struct DrillCommand: Verb {
                 "errors": .integer(Int64(report.restore.errorsTotal)),
                 "differences": .integer(Int64(report.differencesTotal)),
                 "attribute_differences": .integer(Int64(report.attributesTotal)),
+                "databases": SnapshotJSON.text(report.databases?.rawValue),
+                "databases_checked": .integer(Int64(report.restore.databasesChecked)),
+                "databases_failed": .integer(Int64(report.restore.databasesFailed)),
                 "check": SnapshotJSON.text(report.check?.rawValue),
                 "check_output": report.check.map { _ in
                     JSONValue.string(String(decoding: report.checkOutput, as: UTF8.self))

@@ -45,6 +45,9 @@ struct ExitStatus: Hashable, Sendable {
 
     private init(code: Int32) { self.code = code }
 
+    /// The status that another command ended with.
+    init(ofCommand code: Int32) { self.code = code }
+
     /// Where several apply, the first of these wins.
     private static let precedence: [ExitStatus] = [
         .interrupted, .terminated, .noSpace, .damage, .wrongKey, .partial, .refused, .failed,

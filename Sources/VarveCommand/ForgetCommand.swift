@@ -30,30 +30,21 @@ struct ForgetCommand: Verb {
     @OptionGroup(title: "Global options") var global: GlobalOptions
 
     func execute(_ context: Context) throws(StoreError) -> ExitStatus {
-        let rules = try retention.rules(context)
-        let shrinkGuard = try retention.shrinkGuard(context)
-        let filter = try selection.filter(context)
-        let calendar = RetentionRules.localCalendar()
+        let run = try RetentionRun(retention, try selection.filter(context), context)
         let repository = try context.openRepository()
-        let lookup = try SnapshotLookup(repository)
-        try checkWhole(lookup.list, context)
-        let plan = try rules.plan(
-            lookup.matching(filter).map(RetentionCandidate.init), now: .now(), calendar: calendar)
-        if !context.settings.isDryRun {
-            try shrinkGuard.check(plan)
-            try drop(plan.dropped, repository, context)
-        }
+        let plan = try run.plan(repository, context)
+        if !context.settings.isDryRun { try run.drop(plan, repository, context) }
         if context.output.isJSON {
             showJSON(plan, context)
         } else {
             if context.settings.isDryRun || context.output.verbosity > 0 {
-                RetentionView(output: context.output, calendar: calendar).show(plan)
+                RetentionView(output: context.output, calendar: run.calendar).show(plan)
             }
             summarize(plan, context)
         }
         if context.settings.isDryRun {
             do throws(StoreError) {
-                try shrinkGuard.check(plan)
+                try run.shrinkGuard.check(plan)
             } catch {
                 context.output.warning("without --dry-run this is refused: \(error.message)")
             }
@@ -65,34 +56,6 @@ struct ForgetCommand: Verb {
         // What a collection would do then cannot be told before.
         guard gc, !context.settings.isDryRun else { return .ok }
         return try CollectionRun.run(repository, try CollectionArguments.configured(context), context)
-    }
-
-    /// Pins and holds are looked at again when this is written: nothing goes if somebody set one meanwhile.
-    private func drop(_ ids: [SnapshotID], _ repository: Repository, _ context: Context) throws(StoreError) {
-        guard !ids.isEmpty else { return }
-        try context.patiently { () throws(StoreError) in
-            try SnapshotEditor(repository: repository).delete(ids, reason: "forget", includesSafety: false)
-        }
-    }
-
-    /// A record that is gone or cannot be read may be a pin or a hold, and snapshots that somebody else took away are
-    /// no time to drop others: then nothing goes.
-    private func checkWhole(_ list: SnapshotList, _ context: Context) throws(StoreError) {
-        _ = DeletionEvidence.show(list, context.output)
-        if list.isRolledBack || !list.vanished.isEmpty, !context.settings.isDryRun {
-            throw StoreError(
-                .damaged, "something vanished from the repository, and pins or holds may have gone with it",
-                remedy: "nothing was dropped; varve list --accept-missing says that it is right so")
-        }
-        for file in list.unreadable {
-            let path = Array("\(file.directory)/\(file.id.hex)".utf8)
-            if file.directory == "records", !context.settings.isDryRun {
-                throw StoreError(
-                    .damaged, "a record cannot be read, and it may pin or hold a snapshot: \(file.error.message)",
-                    path: path, remedy: "run varve verify; nothing was dropped")
-            }
-            context.output.warning(file.error.message, path: path)
-        }
     }
 
     private func summarize(_ plan: RetentionPlan, _ context: Context) {

@@ -23,6 +23,10 @@ final class Output: Sendable {
     let isUnicode: Bool
     /// Columns of the terminal that standard output is; nil if it is none.
     let width: Int?
+    /// What the last line of a step is called where several steps make one command; nil outside of one.
+    private let step: String?
+    /// Standard output is another program's: summaries are messages.
+    private let isShared: Bool
     private let colorsData: Bool
     private let colorsMessages: Bool
 
@@ -35,7 +39,9 @@ final class Output: Sendable {
 
     private let state = Mutex(State())
 
-    init(_ options: GlobalOptions, _ environment: Environment, jsonForm: Form) {
+    init(_ options: GlobalOptions, _ environment: Environment, jsonForm: Form, isShared: Bool = false) {
+        step = nil
+        self.isShared = isShared
         form = options.json ? jsonForm : .text
         isQuiet = options.quiet
         verbosity = options.verbose
@@ -46,6 +52,19 @@ final class Output: Sendable {
         let mayColor = !options.noColor && environment[.noColor] == nil && environment[.terminal] != "dumb"
         colorsData = mayColor && isTerminal
         colorsMessages = mayColor && isatty(2) == 1
+    }
+
+    /// The output of a step of a command: its summary is not the last line.
+    init(_ step: String, of whole: Output) {
+        self.step = step
+        isShared = whole.isShared
+        form = whole.form
+        isQuiet = whole.isQuiet
+        verbosity = whole.verbosity
+        isUnicode = whole.isUnicode
+        width = whole.width
+        colorsData = whole.colorsData
+        colorsMessages = whole.colorsMessages
     }
 
     var isJSON: Bool { form != .text }
@@ -59,7 +78,10 @@ final class Output: Sendable {
     func line(_ text: String) { write(Array(text.utf8) + [UInt8(ascii: "\n")]) }
 
     /// A line of text that `--quiet` leaves out.
-    func summary(_ text: String) { if !isQuiet { line(text) } }
+    func summary(_ text: String) {
+        guard !isQuiet else { return }
+        if isShared { say(text) } else { line(text) }
+    }
 
     /// Any bytes for standard output.
     func write(_ bytes: [UInt8]) {
@@ -116,7 +138,7 @@ final class Output: Sendable {
     /// A JSON line with a `message_type`, shown at once.
     func message(_ type: String, _ members: [String: JSONValue]) {
         var members = members
-        members["message_type"] = .string(type)
+        members["message_type"] = .string(type == "summary" ? step ?? type : type)
         json(members)
         flush()
     }

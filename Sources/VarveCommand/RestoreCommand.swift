@@ -17,6 +17,10 @@ struct RestoreCommand: Verb {
             same command again leaves the old state or the new one. varve undo takes back
             a finished restore too.
 
+            SQLite databases whose rows the snapshot recorded (backup --sqlite) are
+            checked against that: in place before anything is changed, elsewhere when
+            they are written. Exit status 4 says that one is not what it was.
+
             Examples:
               varve restore latest -t /tmp/restored
               varve restore @2025-06-23:home/me/docs -t ~/docs-of-june
@@ -45,7 +49,7 @@ struct RestoreCommand: Verb {
     @Flag(help: "Leave owners and groups alone.") var noOwner = false
     @Flag(help: "Take recorded numbers of owners, not their names.") var numericIds = false
     @Flag(help: "Write holes as zeros.") var noSparse = false
-    @Flag(help: "Do not read back what was written.") var noVerify = false
+    @Flag(help: "Do not read back what was written, and check no databases.") var noVerify = false
     @Flag(help: "In place: make no safety snapshot of what is overwritten.") var noSafety = false
     @Flag(help: "From a damaged or unfinished snapshot too; in place, what can be restored if not all can.")
     var allowPartial = false
@@ -70,6 +74,15 @@ struct RestoreCommand: Verb {
 
     static var jsonForm: Output.Form { .jsonLines }
 
+    /// The restore of a whole snapshot in place, as if it had been typed.
+    static func whole(_ id: SnapshotID) throws(StoreError) -> RestoreCommand {
+        do {
+            return try RestoreCommand.parse([id.hex])
+        } catch {
+            throw StoreError(.usage, RestoreCommand.message(for: error))
+        }
+    }
+
     /// How many changes are shown before the question.
     private static let shownChanges = 20
 
@@ -82,6 +95,7 @@ struct RestoreCommand: Verb {
         let evidence = DeletionEvidence.show(lookup.list, context.output)
         try checkState(snapshot, context.output)
         let chosen = try choose(snapshot, &options, context.output)
+        if !noVerify { options.checker = SQLiteChecker(snapshot.manifest.databases, .described) }
         let settings = options
         let hooks = RestoreHooks(snapshot.id, snapshot, isInPlace: target == nil, context)
         var exchange = PostgresRestore.Options()

@@ -23,13 +23,16 @@ struct RestoreSummary {
     func show(_ output: Output) -> ExitStatus {
         for notice in report.notices { output.warning(output.safe(notice)) }
         for error in report.errors {
-            output.error(
-                output.safe(error.message), path: error.path,
-                members: ["operation": .string(error.operation), "damage": .bool(error.isDamage)])
+            var members: [String: JSONValue] = [
+                "operation": .string(error.operation), "damage": .bool(error.isDamage),
+            ]
+            if error.operation == "check" { members["remedy"] = .string(remedy) }
+            output.error(output.safe(error.message), path: error.path, members: members)
         }
         if report.errorsTotal > report.errors.count {
             output.warning("\(HumanText.count(report.errorsTotal - report.errors.count, "more error")) not shown")
         }
+        if report.databasesFailed > 0, !output.isJSON { output.note(remedy) }
         if report.isAbandoned {
             output.warning("nothing was changed; --allow-partial restores what can be restored")
         }
@@ -52,10 +55,19 @@ struct RestoreSummary {
         members["files_unchanged"] = .integer(Int64(report.filesUnchanged))
         members["bytes_written"] = .integer(Int64(clamping: report.bytesWritten))
         members["files_verified"] = .integer(Int64(report.filesVerified))
+        members["databases_checked"] = .integer(Int64(report.databasesChecked))
+        members["databases_failed"] = .integer(Int64(report.databasesFailed))
         members["deleted"] = .integer(Int64(report.deleted * done))
         members["errors"] = .integer(Int64(report.errorsTotal))
         members["duration_seconds"] = SnapshotJSON.seconds(report.duration)
         output.message("summary", members.merging(more) { $1 })
+    }
+
+    /// What to do about a database that is not what it was.
+    private var remedy: String {
+        target == nil && report.isAbandoned
+            ? "restore the database from another snapshot, or take it as it is with --allow-partial"
+            : "restore the database from another snapshot, or look at it with sqlite3 before you use it"
     }
 
     private var text: String {
@@ -65,8 +77,10 @@ struct RestoreSummary {
             "\nwhat was overwritten is in safety snapshot \($0.hex.prefix(12))"
                 + (verb == "restored" ? "; varve undo brings it back" : "")
         }
+        let databases =
+            report.databasesChecked > 0 ? ", \(HumanText.count(report.databasesChecked, "database")) checked" : ""
         return "\(verb) \(HumanText.count(report.filesRestored, "file")), \(HumanText.size(report.bytesWritten)), in "
             + "\(HumanText.duration(report.duration)): \(report.filesVerified) read back, "
-            + "\(report.filesUnchanged) unchanged\(removed)\(safety ?? "")"
+            + "\(report.filesUnchanged) unchanged\(removed)\(databases)\(safety ?? "")"
     }
 }

@@ -35,6 +35,15 @@ struct RetentionOptions: ParsableArguments {
                                valueName: "p%"))
     var maxDrop: String?
 
+    /// Whether any of the options was given.
+    var isGiven: Bool {
+        let options = [
+            keepLast, keepHourly, keepDaily, keepWeekly, keepMonthly, keepYearly, keepWithin, maxAge, maxCount, maxSize,
+            groupBy, maxDrop,
+        ]
+        return allowEmptyResult || !keepTag.isEmpty || options.contains { $0 != nil }
+    }
+
     /// The rules of the options; if there are none, those of the environment and the configuration.
     ///
     /// - Throws: `usage`, naming the option or the key.

@@ -28,7 +28,9 @@ struct RootCommand: ParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Saving and restoring",
-                subcommands: [InitCommand.self, BackupCommand.self, RestoreCommand.self, UndoCommand.self]),
+                subcommands: [
+                    InitCommand.self, BackupCommand.self, RestoreCommand.self, UndoCommand.self, GuardCommand.self,
+                ]),
             CommandGroup(
                 name: "Looking",
                 subcommands: [

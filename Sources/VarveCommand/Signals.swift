@@ -17,6 +17,12 @@ final class Signals: Sendable {
         var holds = 0
         /// Puts the terminal back as it was; set while a password is asked for.
         var restoreTerminal: (@Sendable () -> Void)?
+        /// Takes all signals instead; set while another program runs that they are meant for.
+        var heir: (@Sendable (_ signal: Int32, _ fromTerminal: Bool) -> Void)?
+        /// Somebody is being asked something.
+        var isAsking = false
+        /// What there is to do before the process ends at a question, and its status then.
+        var leave: (@Sendable () -> Int32)?
     }
 
     private let state = Mutex(State())
@@ -28,7 +34,11 @@ final class Signals: Sendable {
         sys_block_signals(Self.handled, Int32(Self.handled.count))
         // Without this thread the signals stay blocked for ever: better to have the default behaviour.
         _ = try? BackgroundThread { [self] in
-            while true { take(sys_next_signal(Self.handled, Int32(Self.handled.count))) }
+            while true {
+                var fromSystem: Int32 = 0
+                let signal = sys_next_signal(Self.handled, Int32(Self.handled.count), &fromSystem)
+                take(signal, fromTerminal: fromSystem != 0)
+            }
         }
     }
 
@@ -63,7 +73,19 @@ final class Signals: Sendable {
     /// While a terminal does not echo: a signal restores it and ends the process.
     func setRestore(_ restore: (@Sendable () -> Void)?) { state.withLock { $0.restoreTerminal = restore } }
 
-    private func take(_ signal: Int32) {
+    /// While another program runs that signals are meant for, they end or stop nothing here. nil ends that.
+    func handOver(_ heir: (@Sendable (_ signal: Int32, _ fromTerminal: Bool) -> Void)?) {
+        state.withLock { $0.heir = heir }
+    }
+
+    /// While somebody is asked, who may well answer with Ctrl-C, a signal ends the process at once.
+    func asking(_ isAsking: Bool) { state.withLock { $0.isAsking = isAsking } }
+
+    /// What a process that ends at a question does before, and its status; nil for the usual.
+    func setLeave(_ leave: (@Sendable () -> Int32)?) { state.withLock { $0.leave = leave } }
+
+    private func take(_ signal: Int32, fromTerminal: Bool) {
+        if signal != SIGUSR1, let heir = state.withLock({ $0.heir }) { return heir(signal, fromTerminal) }
         if signal == SIGUSR1 {
             state.withLock { $0.onStatus }?()
             return
@@ -74,7 +96,10 @@ final class Signals: Sendable {
             return (isSecond, state)
         }
         snapshot.restoreTerminal?()
-        guard !isSecond || snapshot.holds > 0, snapshot.restoreTerminal == nil, let progress = snapshot.progress else {
+        if snapshot.isAsking, let leave = snapshot.leave { _exit(leave()) }
+        guard !isSecond || snapshot.holds > 0, snapshot.restoreTerminal == nil, !snapshot.isAsking,
+            let progress = snapshot.progress
+        else {
             _exit(signal == SIGINT ? ExitStatus.interrupted.code : ExitStatus.terminated.code)
         }
         progress.cancel()

@@ -18,14 +18,19 @@ public struct DrillResult: Hashable, Sendable {
     public var part: String?
     /// How the user's own check ended; nil without one.
     public var check: Outcome?
+    /// Whether the restored databases are whole and what the manifest says of them; nil if none was looked at.
+    public var databases: Outcome?
 
     /// Makes a result.
-    public init(outcome: Outcome, files: Int, bytes: Int, part: String? = nil, check: Outcome? = nil) {
+    public init(
+        outcome: Outcome, files: Int, bytes: Int, part: String? = nil, check: Outcome? = nil, databases: Outcome? = nil
+    ) {
         self.outcome = outcome
         self.files = files
         self.bytes = bytes
         self.part = part
         self.check = check
+        self.databases = databases
     }
 
     var details: JSONValue {
@@ -34,6 +39,7 @@ public struct DrillResult: Hashable, Sendable {
         ]
         if let part { members["part"] = .string(part) }
         if let check { members["check"] = .string(check.rawValue) }
+        if let databases { members["databases"] = .string(databases.rawValue) }
         return .object(members)
     }
 
@@ -43,6 +49,7 @@ public struct DrillResult: Hashable, Sendable {
         bytes = try fields.required("bytes", JSONConvert.count)
         part = try fields.optional("part", JSONConvert.string)
         check = try fields.optional("check", Self.outcome)
+        databases = try fields.optional("databases", Self.outcome)
     }
 
     private static func outcome(_ value: JSONValue) throws(FormatError) -> Outcome {

@@ -361,7 +361,7 @@ extension FormatDocumentTests {
 
     private static let samples: [Statement] = [
         .verified(level: "data", result: "ok"),
-        .drilled(DrillResult(outcome: .ok, files: 1, bytes: 2, part: "1/2", check: .ok)),
+        .drilled(DrillResult(outcome: .ok, files: 1, bytes: 2, part: "1/2", check: .ok, databases: .ok)),
         .tombstone(reason: "delete"), .undelete, .tag(.set(["a"])),
         .tag(.change(add: ["a"], remove: ["b"])), .pin(true), .hold(until: Timestamp(seconds: 1)), .hold(until: nil),
         .accepted,

@@ -5,6 +5,7 @@ import VarveFormat
     @Test("A record says what it was made to say", arguments: [
         .verified(level: "structure", result: "damaged"), .tombstone(reason: "forget"), .undelete,
         .drilled(DrillResult(outcome: .ok, files: 3, bytes: 1 << 40)),
+        .drilled(DrillResult(outcome: .failed, files: 3, bytes: 9, databases: .failed)),
         .drilled(DrillResult(outcome: .failed, files: 0, bytes: 0, part: "2/7", check: .failed)),
         .tag(.set([])), .tag(.set(["a", "b"])), .tag(.change(add: ["a"], remove: ["b", "c"])),
         .tag(.change(add: [], remove: [])), .pin(true), .pin(false), .hold(until: nil),

@@ -163,6 +163,27 @@ struct DatabaseCaptureTests {
         #expect(try quick() == 0)
     }
 
+    @Test("what is counted is what was captured, not what the file has without its log", arguments: [
+        SnapshotKind.full, .quick,
+    ])
+    func counted(kind: SnapshotKind) throws {
+        let site = try CaptureSite()
+        site.write("app.db", stored)
+        var component = Archiver.Component(record: ["name": .string("database")])
+        component.paths = [Array(site.path("app.db").utf8)]
+        let components = [component]
+        for _ in 0..<2 {
+            let report = try site.capture(kind) { options in
+                options.contentProvider = Provider(.content(provided))
+                options.paths = components[0].paths
+                options.components = components
+            }
+            let size = Int64(provided.count)
+            #expect(report.manifest.components.first?["bytes_total"]?.integerValue == size)
+            #expect(report.manifest.bytes.total == provided.count)
+        }
+    }
+
     @Test("one that was asked for is read by quick captures too")
     func requiredIsRead() throws {
         let site = try site()

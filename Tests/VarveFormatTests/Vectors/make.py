@@ -362,6 +362,8 @@ add("record-hold-until-a-date", "record", "malformed", statement("hold", {"until
 DRILL = {"bytes": 5, "files": 1, "result": "ok"}
 add("record-drilled", "record", "ok", statement("drilled", DRILL))
 add("record-drilled-in-part", "record", "ok", statement("drilled", DRILL | {"check": "failed", "part": "2/7", "result": "failed"}))
+add("record-drilled-with-databases", "record", "ok", statement("drilled", DRILL | {"databases": "ok"}))
+add("record-drilled-with-databases-neither-ok-nor-failed", "record", "malformed", statement("drilled", DRILL | {"databases": 3}))
 add("record-drilled-without-bytes", "record", "malformed", statement("drilled", {"files": 1, "result": "ok"}))
 add("record-drilled-neither-ok-nor-failed", "record", "malformed", statement("drilled", DRILL | {"result": "damaged"}))
 add("record-accepted", "record", "ok", statement("accepted"))

@@ -48,10 +48,11 @@ struct ComponentCounts: Sendable {
         bytesRead += other.bytesRead
     }
 
-    mutating func count(_ stat: FileStat) {
+    /// - Parameter size: bytes in the snapshot, where they are not those of the file.
+    mutating func count(_ stat: FileStat, _ size: UInt64?) {
         if stat.isRegular {
             files += 1
-            bytesTotal += stat.size
+            bytesTotal += size ?? stat.size
         } else if stat.isSymbolicLink {
             symlinks += 1
         } else if !stat.isDirectory {

@@ -64,6 +64,8 @@ struct Slot: Sendable {
     let stat: FileStat
     var outcome: Outcome
     var history = History.new
+    /// Bytes that a regular file has in the snapshot, if that is known to be another number than the file's.
+    var capturedSize: UInt64?
     /// Flags for the stat cache.
     var cacheFlags: UInt32 = 0
     /// A quick capture would not read the file.

@@ -24,7 +24,7 @@ extension ArchiveWorker {
             return false
         }
         slot.history = .unmodified
-        guard entry.flags & StatCache.Entry.unsureFlag == 0, let reused = reusable(Array(encoded), slot)
+        guard entry.flags & StatCache.Entry.unsureFlag == 0, let reused = reusable(Array(encoded), &slot)
         else { return false }
         slot.isTrusted = true
         // A full capture goes on where an interrupted full one stopped; anything else it reads again.
@@ -34,7 +34,7 @@ extension ArchiveWorker {
         slot.outcome = reused
         slot.cacheFlags = entry.flags
         if slot.stat.isRegular { counters.filesUnmodified += 1 }
-        count(slot.stat)
+        count(slot.stat, slot.capturedSize)
         if case .linked(let entry) = reused {
             run.links.add(path, .init(entry: entry, stat: slot.stat, cacheFlags: slot.cacheFlags))
         }
@@ -42,10 +42,13 @@ extension ArchiveWorker {
     }
 
     /// The old entry, with the names that its owners have now, if the repository still holds every blob of it.
-    private func reusable(_ encoded: [UInt8], _ slot: Slot) -> Slot.Outcome? {
+    private func reusable(_ encoded: [UInt8], _ slot: inout Slot) -> Slot.Outcome? {
         var reader = ByteReader(encoded)
         guard var entry = try? TreeEntry(from: &reader), entry.name == slot.name else { return nil }
-        if case .file(_, let blobs) = entry.content, !run.isStored(blobs) { return nil }
+        if case .file(let size, let blobs) = entry.content {
+            guard run.isStored(blobs) else { return nil }
+            slot.capturedSize = size
+        }
         let isRenamed = !owners.areCurrent(entry.attributes, run.owners)
         if isRenamed {
             entry.attributes.owner = run.owners.user(entry.attributes.uid)
@@ -85,7 +88,7 @@ extension ArchiveWorker {
         let entry = TreeEntry(
             name: slot.name, type: type,
             attributes: attributes(stat, xattrs: xattrs, inodeFlags: [], isImplied: false), content: content)
-        count(stat)
+        count(stat, nil)
         guard stat.links > 1 else { return .entry(entry) }
         run.links.add(path, .init(entry: entry, stat: stat, cacheFlags: slot.cacheFlags))
         return .linked(entry)
@@ -166,8 +169,9 @@ extension ArchiveWorker {
         result.cacheFlags = known.cacheFlags
         run.links.add(
             node.path(of: slot.name), .init(entry: entry, stat: slot.stat, cacheFlags: known.cacheFlags))
-        countFile(slot.history, slot.stat)
-        tally(run.component(of: slot.name, in: node)) { $0.count(slot.stat) }
+        if case .file(let size, _) = entry.content { result.capturedSize = size }
+        countFile(slot.history, slot.stat, result.capturedSize)
+        tally(run.component(of: slot.name, in: node)) { $0.count(slot.stat, result.capturedSize) }
         return result
     }
 
@@ -205,8 +209,10 @@ extension ArchiveWorker {
         if let file = read.file, case .file(let size, _) = entry.content {
             entry.content = .file(size: size, blobs: try content.finish(file))
         }
-        countFile(read.history, read.stat)
-        tally(run.component(of: entry.name, in: node)) { $0.count(read.stat) }
+        var size: UInt64?
+        if case .file(let bytes, _) = entry.content { size = bytes }
+        countFile(read.history, read.stat, size)
+        tally(run.component(of: entry.name, in: node)) { $0.count(read.stat, size) }
         let outcome: Slot.Outcome
         if read.stat.links > 1 {
             run.links.add(
@@ -223,7 +229,7 @@ extension ArchiveWorker {
     }
 
     /// Counts a file that was read.
-    private func countFile(_ history: Slot.History, _ stat: FileStat) {
+    private func countFile(_ history: Slot.History, _ stat: FileStat, _ size: UInt64?) {
         switch history {
         case .new: counters.filesNew += 1
         case .changed: counters.filesChanged += 1
@@ -231,13 +237,14 @@ extension ArchiveWorker {
             counters.filesUnmodified += 1
             counters.bytesUnmodified += stat.size
         }
-        count(stat)
+        count(stat, size)
     }
 
-    func count(_ stat: FileStat) {
+    /// - Parameter size: bytes in the snapshot, where they are not those of the file.
+    func count(_ stat: FileStat, _ size: UInt64?) {
         if stat.isRegular {
             counters.files += 1
-            counters.bytesTotal += stat.size
+            counters.bytesTotal += size ?? stat.size
         } else if stat.isSymbolicLink {
             counters.symlinks += 1
         } else {

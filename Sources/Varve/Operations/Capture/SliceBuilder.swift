@@ -240,7 +240,7 @@ extension ArchiveWorker {
         }
         if case .linked = slot.outcome { slice.hasLinks = true }
         if case .pending = slot.outcome {} else {
-            tally(run.component(of: slot.name, in: node)) { $0.count(slot.stat) }
+            tally(run.component(of: slot.name, in: node)) { $0.count(slot.stat, slot.capturedSize) }
         }
         slice.slots.append(slot)
     }

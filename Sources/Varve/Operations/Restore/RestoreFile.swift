@@ -92,6 +92,13 @@ struct RestoreFailure: Error, Sendable {
         isDamage = false
     }
 
+    /// What was restored is not what the snapshot says of it.
+    init(checking problem: String) {
+        operation = "check"
+        error = StoreError(.damaged, problem)
+        isDamage = true
+    }
+
     /// A failure to read the repository.
     init(reading error: StoreError) {
         operation = "read"

@@ -196,6 +196,7 @@ extension RestoreWorker {
         do throws(StoreError) {
             let source = try directories.open(first.directory)
             let directory = try directories.open(file.directory)
+            run.noteForCheck(file.path, first.directory, first.name)
             if file.directory.isNew {
                 try source.link(first.name, to: directory, as: file.name)
             } else if let transaction = run.transaction {

@@ -39,6 +39,8 @@ extension Restorer {
         public var restoresHoles = true
         /// Read back and compare what was written.
         public var verifies = true
+        /// Looks at restored files whether they mean what they did; what it finds is damage.
+        package var checker: (any ContentChecker)?
         /// Look and count, write nothing.
         public var isDryRun = false
         /// Worker threads; 0 for those of the repository.
@@ -65,7 +67,7 @@ extension Restorer {
 public struct RestoreError: Sendable, Hashable {
     /// The path in the snapshot, absolute, as bytes.
     public let path: [UInt8]
-    /// What was tried: `read`, `create`, `write`, `verify`, `metadata`, `link`, `device`, `delete`, `list`.
+    /// What was tried: `read`, `create`, `write`, `verify`, `metadata`, `link`, `device`, `delete`, `list`, `check`.
     public let operation: String
     /// What happened, without the path.
     public let message: String
@@ -87,6 +89,10 @@ public struct RestoreReport: Sendable {
     public internal(set) var bytesWritten: UInt64 = 0
     /// Files that were read back and compared.
     public internal(set) var filesVerified = 0
+    /// Databases that were compared with what the snapshot says of them.
+    public internal(set) var databasesChecked = 0
+    /// Databases that are not what the snapshot says of them.
+    public internal(set) var databasesFailed = 0
     /// Names removed because the snapshot does not have them.
     public internal(set) var deleted = 0
     /// What could not be restored, at most 1,000 of them.

@@ -86,6 +86,8 @@ final class RestoreRun: Sendable {
     private let forecast = Mutex(RestorePlanSummary())
     /// Device files that only root can make: the first, and how many.
     private let devices = Mutex<(path: [UInt8], count: Int)?>(nil)
+    /// What the checker will look at.
+    let checks = Mutex(PendingChecks())
     /// Members of hard-link sets whose flags must wait until all links are made.
     private let locked = Mutex<[RestoreFile]>([])
 

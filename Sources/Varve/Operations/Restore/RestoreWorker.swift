@@ -97,6 +97,7 @@ final class RestoreWorker {
 
     /// A file is there under its name, with the content of the snapshot.
     func settle(_ file: RestoreFile) {
+        run.noteForCheck(file.path, file.directory, file.name)
         if let set = file.linkSet {
             if file.hasLockingFlags { run.lockLater(file) }
             // Until all links are made their source must stay reachable.

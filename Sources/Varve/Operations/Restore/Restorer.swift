@@ -91,6 +91,7 @@ public struct Restorer: Sendable {
         }
         planner.value.finish()
         try run.checkStopped()
+        try run.checkContents()
         run.reportSummaries()
         return run.finishedReport
     }
