@@ -63,10 +63,11 @@ package final class PostgresMemory: Sendable {
         }
     }
 
-    /// As `init`; nil where nothing can be remembered.
+    /// What is remembered; nil if that is nothing, or cannot be read. Makes no directory.
     ///
-    /// - Throws: `busy` while another restore of databases runs.
+    /// - Throws: `busy` while a restore of databases runs.
     package static func open(_ stateDirectory: String?) throws(StoreError) -> PostgresMemory? {
+        guard let stateDirectory, access(stateDirectory + "/databases", R_OK | W_OK | X_OK) == 0 else { return nil }
         do throws(StoreError) {
             return try PostgresMemory(stateDirectory)
         } catch {
