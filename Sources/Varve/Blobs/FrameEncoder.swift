@@ -19,7 +19,7 @@ package final class FrameEncoder {
     private static let sampleStride = 32 << 10
     /// The level for content that a sample found incompressible, in frames that must be zstd all the same.
     private static let hastyLevel: Int32 = -50
-    /// What level 1 looks back with, as a power of two: a whole frame, and twice the positions that zstd would remember.
+    /// How far level 1 looks back, in powers of two: over a whole frame, with twice the positions that zstd would take.
     private static let fastWindowLog: Int32 = 20
     private static let fastHashLog: Int32 = 15
     /// Below this level zstd finds too little of a base: pages of a database take ten times the space.
