@@ -100,7 +100,7 @@ struct GuardCommand: Verb {
     ) throws(StoreError) -> ForegroundProcess.Outcome {
         let process = ForegroundProcess(words, output: context.output.isJSON ? 2 : 1)
         context.signals.handOver { signal, fromTerminal in process.send(signal, fromTerminal: fromTerminal) }
-        defer { context.signals.handOver(nil) }
+        defer { context.signals.takeBack() }
         return try process.run()
     }
 

@@ -19,6 +19,8 @@ final class Signals: Sendable {
         var restoreTerminal: (@Sendable () -> Void)?
         /// Takes all signals instead; set while another program runs that they are meant for.
         var heir: (@Sendable (_ signal: Int32, _ fromTerminal: Bool) -> Void)?
+        /// The end of what the heir takes is not reached yet.
+        var isSettling = false
         /// Somebody is being asked something.
         var isAsking = false
         /// What there is to do before the process ends at a question, and its status then.
@@ -73,9 +75,19 @@ final class Signals: Sendable {
     /// While a terminal does not echo: a signal restores it and ends the process.
     func setRestore(_ restore: (@Sendable () -> Void)?) { state.withLock { $0.restoreTerminal = restore } }
 
-    /// While another program runs that signals are meant for, they end or stop nothing here. nil ends that.
-    func handOver(_ heir: (@Sendable (_ signal: Int32, _ fromTerminal: Bool) -> Void)?) {
+    /// While another program runs that signals are meant for, they end or stop nothing here.
+    func handOver(_ heir: @escaping @Sendable (_ signal: Int32, _ fromTerminal: Bool) -> Void) {
         state.withLock { $0.heir = heir }
+    }
+
+    /// Ends that. The key that ended the program came here too, and may still have to be taken: a signal of our own
+    /// stands behind it, because of those that wait the one with the smallest number is taken first.
+    func takeBack() {
+        state.withLock { $0.isSettling = true }
+        _ = kill(getpid(), SIGUSR1)
+        // Without the thread that takes signals nobody comes.
+        for _ in 0..<5_000 where state.withLock({ $0.isSettling }) { _ = usleep(1_000) }
+        state.withLock { $0.heir = nil }
     }
 
     /// While somebody is asked, who may well answer with Ctrl-C, a signal ends the process at once.
@@ -85,11 +97,15 @@ final class Signals: Sendable {
     func setLeave(_ leave: (@Sendable () -> Int32)?) { state.withLock { $0.leave = leave } }
 
     private func take(_ signal: Int32, fromTerminal: Bool) {
-        if signal != SIGUSR1, let heir = state.withLock({ $0.heir }) { return heir(signal, fromTerminal) }
         if signal == SIGUSR1 {
-            state.withLock { $0.onStatus }?()
+            let (isMark, onStatus) = state.withLock { state in
+                defer { state.isSettling = false }
+                return (state.isSettling, state.onStatus)
+            }
+            if !isMark { onStatus?() }
             return
         }
+        if let heir = state.withLock({ $0.heir }) { return heir(signal, fromTerminal) }
         let (isSecond, snapshot) = state.withLock { state in
             let isSecond = state.received != nil
             if state.received == nil { state.received = signal }

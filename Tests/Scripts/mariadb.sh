@@ -13,7 +13,7 @@ printf '[client]\nsocket = %s\nuser = app\npassword = "secret of app"\n' "$place
 chmod 600 "$work/client.cnf"
 start() {
     mariadbd --no-defaults --user="$(id -un)" --datadir="$place/data" --socket="$place/socket" --skip-networking \
-        --pid-file="$place/pid" --innodb-flush-log-at-trx-commit=0 >>"$place/log" 2>&1 &
+        --pid-file="$place/pid" --innodb-flush-log-at-trx-commit=2 >>"$place/log" 2>&1 &
     server=$!
     until mariadb-admin --no-defaults -S "$place/socket" -u root ping >"$work/output" 2>&1; do
         kill -0 "$server" 2>/dev/null || skip "mariadbd does not start here: $(tail -n 1 "$place/log")"
